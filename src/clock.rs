@@ -1,0 +1,115 @@
+//! The only door to time and randomness, so that every test can hold both still.
+//!
+//! Enters: the operating system's clock and random source. Leaves: [`Timestamp`]
+//! values in whole microseconds and fresh identifiers. It knows nothing of the rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment in UTC, truncated to microseconds, which is what stores keep.
+    fn now(&self) -> Timestamp;
+}
+
+/// Makes identifiers nobody can guess.
+pub trait Ids: Send + Sync + 'static {
+    /// A fresh UUID; version 7, so that later ones sort after earlier ones.
+    fn uuid(&self) -> Uuid;
+    /// Thirty-two bytes from the operating system's random source, for salts and secrets.
+    fn random(&self) -> [u8; 32];
+}
+
+/// Clock and identifiers together, as handed to those who need them.
+#[derive(Clone)]
+pub struct Env {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The identifiers.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Env {
+    /// The machine's own clock and random source; made once, in `main` or by a test.
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(SystemIds) }
+    }
+
+    /// The present moment in UTC, in whole microseconds.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// The machine's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that may ask the machine")]
+    fn now(&self) -> Timestamp {
+        whole_micros(Timestamp::now())
+    }
+}
+
+/// The machine's random source.
+pub struct SystemIds;
+
+impl Ids for SystemIds {
+    #[allow(clippy::disallowed_methods, reason = "the one place that may ask the machine")]
+    fn uuid(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one place that may ask the machine")]
+    fn random(&self) -> [u8; 32] {
+        let mut out = [0; 32];
+        // Unwrap safety: aws-lc's generator fails only when the operating system has no entropy
+        // source at all; nothing safe can be done then.
+        aws_lc_rs::rand::fill(&mut out).expect("operating system random source");
+        out
+    }
+}
+
+/// A clock that moves only when told.
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self(AtomicI64::new(start.as_microsecond()))
+    }
+
+    /// Moves the clock by `seconds`, backwards if negative.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Identifiers that come out the same in every run: 1, 2, 3, ...
+#[derive(Default)]
+pub struct CountingIds(AtomicU64);
+
+impl Ids for CountingIds {
+    fn uuid(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::SeqCst) + 1))
+    }
+
+    fn random(&self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out[..8].copy_from_slice(&(self.0.fetch_add(1, Ordering::SeqCst) + 1).to_be_bytes());
+        out
+    }
+}
+
+fn whole_micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}

@@ -1,0 +1,3 @@
+//! The `puente` binary: arguments to command.
+
+fn main() {}
