@@ -18,6 +18,7 @@ pub mod gate;
 pub mod gateway;
 pub mod ledger;
 pub mod oauth;
+pub mod pki;
 pub mod proto;
 pub mod rpc;
 pub mod status;
