@@ -18,6 +18,7 @@ pub mod hash;
 pub mod kind;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod receipt;
 
 pub use checkpoint::{Checkpoint, GuardError, LastSigned, SignedCheckpoint, Signer, Unrecorded};
@@ -27,4 +28,5 @@ pub use hash::Hash;
 pub use kind::EntryKind;
 pub use merkle::{Node, Tree};
 pub use note::{KeyName, Note, SigningKey, VerifyingKey};
+pub use proof::{Proof, Verified};
 pub use receipt::Receipt;
