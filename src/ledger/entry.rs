@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{Commitment, EntryKind, Hash};
@@ -58,6 +59,16 @@ impl Draft {
     pub fn fact(mut self, key: impl Into<String>, value: impl fmt::Display) -> Self {
         self.facts.insert(key.into(), value.to_string());
         self
+    }
+
+    /// Adds a sum of money or goods, written with a decimal point so that eleven digits of it
+    /// are not taken for a CUIT.
+    pub fn amount(self, key: impl Into<String>, value: Decimal) -> Self {
+        if value.scale() == 0 {
+            self.fact(key, format_args!("{value}.0"))
+        } else {
+            self.fact(key, value)
+        }
     }
 
     /// What kind of thing happened.
@@ -312,7 +323,9 @@ fn is_kind(text: &str) -> bool {
 fn holds_cuit(text: &str) -> bool {
     let is_digits =
         |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
+    // A point or comma between digits belongs to a number, which then is no CUIT.
+    let parts = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | ',')));
+    let parts: Vec<&str> = parts.map(|part| part.trim_matches(['.', ','])).collect();
     parts.iter().any(|part| is_digits(part, 11) && checks_as_cuit(part))
         || parts.windows(3).any(|three| {
             is_digits(three[0], 2)

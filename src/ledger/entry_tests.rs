@@ -52,8 +52,13 @@ fn no_cuit_enters_a_leaf() {
     // Eleven digits without the check digit, and digits inside a UUID, are no CUIT.
     let fine = Draft::new(kind, vec![])
         .about("listings/0190a6f0-0000-7000-8000-120123456786")
-        .fact("lines", 20_123_456_787_u64);
-    assert!(fine.seal(&stamp(), &[1; 32]).is_ok());
+        .fact("lines", 20_123_456_787_u64)
+        .amount("amount", "20123456786".parse().unwrap())
+        .amount("fob", "20123456786.50".parse().unwrap());
+    let entry = fine.seal(&stamp(), &[1; 32]).unwrap();
+    assert_eq!(entry.facts()["amount"], "20123456786.0");
+    let sentence = Draft::new(kind, vec![]).fact("note", "of 20123456786.");
+    assert!(sentence.seal(&stamp(), &[1; 32]).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! SHA-256 as RFC 6962 uses it.
 //!
-//! Enters: bytes of a leaf, or two child hashes. Leaves: [`Hash`], whose text is
+//! Enters: bytes of a leaf, or two child hashes. Leaves: [`struct@Hash`], whose text is
 //! standard padded base64, as C2SP formats write it. It knows nothing of trees.
 
 use std::fmt;

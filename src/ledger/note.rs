@@ -102,15 +102,8 @@ impl FromStr for VerifyingKey {
         let (name, id, key) = split_key(text)?;
         let key = decode(key, NoteError::Key)?;
         let [ED25519, public @ ..] = key.as_slice() else { return Err(NoteError::KeyType) };
-        let public = public.try_into().map_err(|_| NoteError::Key)?;
-        Self::new(name, public).with_id(id)
-    }
-}
-
-impl VerifyingKey {
-    /// This key, if that is its id.
-    fn with_id(self, id: [u8; 4]) -> Result<Self, NoteError> {
-        if self.id == id { Ok(self) } else { Err(NoteError::KeyId) }
+        let made = Self::new(name, public.try_into().map_err(|_| NoteError::Key)?);
+        if made.id == id { Ok(made) } else { Err(NoteError::KeyId) }
     }
 }
 

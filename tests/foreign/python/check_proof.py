@@ -21,7 +21,11 @@ HEADER = "c2sp.org/tlog-proof@v1"
 
 
 def decode(text):
-    return base64.b64decode(text, validate=True)
+    data = base64.b64decode(text, validate=True)
+    # Python lets the unused bits of the last character be anything.
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("base64 in another spelling")
+    return data
 
 
 def split(proof):
