@@ -1,1 +1,81 @@
-//! Placeholder.
+//! The only way from an [`Error`] to a gRPC status.
+//!
+//! Enters: an `Error`. Leaves: a `tonic::Status` with `google.rpc` details; the
+//! internal text goes to the log and nowhere else.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{
+    ErrorDetails, PreconditionViolation, QuotaViolation, StatusExt,
+};
+
+use crate::error::{Error, ErrorKind};
+
+/// The `domain` of every `google.rpc.ErrorInfo` of ours.
+pub const ERROR_DOMAIN: &str = "puente";
+
+/// The gRPC code of a class of errors (google.rpc.Code).
+pub fn code(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::Invalid => Code::InvalidArgument,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::AlreadyExists => Code::AlreadyExists,
+        ErrorKind::Precondition => Code::FailedPrecondition,
+        ErrorKind::Aborted => Code::Aborted,
+        ErrorKind::Permission => Code::PermissionDenied,
+        ErrorKind::Unauthenticated => Code::Unauthenticated,
+        ErrorKind::Exhausted => Code::ResourceExhausted,
+        ErrorKind::Unavailable => Code::Unavailable,
+        ErrorKind::Deadline => Code::DeadlineExceeded,
+        ErrorKind::Unimplemented => Code::Unimplemented,
+        ErrorKind::Internal => Code::Internal,
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if let Some(internal) = &error.internal {
+            tracing::error!(reason = error.reason, internal = %internal, "internal fault");
+        }
+        let mut details = ErrorDetails::new();
+        details.set_error_info(error.reason, ERROR_DOMAIN, error.metadata.clone());
+        match error.kind {
+            ErrorKind::Invalid | ErrorKind::AlreadyExists if !error.fields.is_empty() => {
+                let violations = error.fields.iter().map(|violation| {
+                    tonic_types::FieldViolation::new(&violation.field, &violation.description)
+                });
+                details.set_bad_request(violations.collect::<Vec<_>>());
+            }
+            ErrorKind::Precondition => {
+                let subject = error
+                    .metadata
+                    .iter()
+                    .find(|(key, _)| key == "resource")
+                    .map_or("", |(_, value)| value);
+                details.set_precondition_failure(vec![PreconditionViolation::new(
+                    error.reason,
+                    subject,
+                    &error.message,
+                )]);
+            }
+            ErrorKind::Exhausted => {
+                details.set_quota_failure(vec![QuotaViolation::new(error.reason, &error.message)]);
+            }
+            ErrorKind::Invalid
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotFound
+            | ErrorKind::Aborted
+            | ErrorKind::Permission
+            | ErrorKind::Unauthenticated
+            | ErrorKind::Unavailable
+            | ErrorKind::Deadline
+            | ErrorKind::Unimplemented
+            | ErrorKind::Internal => {}
+        }
+        if let Some(after) = error.retry_after {
+            details.set_retry_info(Some(after.max(Duration::from_millis(1))));
+        }
+        Status::with_error_details(code(error.kind), error.message, details)
+    }
+}

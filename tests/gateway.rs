@@ -1,1 +1,3 @@
+//! The gateway from outside: one binary for all tests that start it or read its sources.
 
+mod architecture;

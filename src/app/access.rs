@@ -1,0 +1,193 @@
+//! Who is who: partners in memory, for the gate and the token endpoint.
+//!
+//! Enters: certificate attributes and token ids. Leaves: partners and whether a
+//! token is revoked. Refreshed after every commit that touches a partner or a
+//! revocation, so that a suspension holds at once on this replica.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::write::{Intent, Plan, put};
+use super::{App, decode};
+use crate::change::{Actor, Kind, RequestKey};
+use crate::domain::partner::{CertificateIdentity, Partner, PartnerId};
+use crate::domain::request_id::RequestId;
+use crate::error::Result;
+use crate::ledger::{Draft, EntryKind};
+use crate::store::{PageQuery, Store};
+
+/// Documents read at a time.
+const PAGE: u32 = 1000;
+
+/// All partners and revoked tokens, as of the last refresh.
+pub struct Directory {
+    now: ArcSwap<Snapshot>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Snapshot {
+    by_id: HashMap<String, Arc<Partner>>,
+    by_identity: HashMap<CertificateIdentity, Arc<Partner>>,
+    revoked: HashSet<String>,
+}
+
+/// Whom the attributes of a certificate name.
+#[derive(Clone, Debug)]
+pub enum Identified {
+    /// Exactly one partner.
+    Partner(Arc<Partner>),
+    /// Nobody.
+    Unknown,
+    /// More than one registered attribute; which is meant is not ours to guess.
+    Ambiguous,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { now: ArcSwap::default(), changed: watch::channel(0).0 }
+    }
+}
+
+impl Directory {
+    /// A directory of these partners only, for tests of the gate and the token endpoint.
+    pub fn from_partners(partners: Vec<Partner>) -> Self {
+        let directory = Self::default();
+        directory.now.store(Arc::new(Snapshot::of(partners, HashSet::new())));
+        directory
+    }
+
+    /// The partner that exactly one of the offered attributes names.
+    pub fn by_identity(&self, offered: &[CertificateIdentity]) -> Identified {
+        let snapshot = self.now.load();
+        let mut found = offered.iter().filter_map(|one| snapshot.by_identity.get(one));
+        match (found.next(), found.next()) {
+            (None, _) => Identified::Unknown,
+            (Some(partner), None) => Identified::Partner(partner.clone()),
+            (Some(_), Some(_)) => Identified::Ambiguous,
+        }
+    }
+
+    /// The partner of that id.
+    pub fn partner(&self, id: &PartnerId) -> Option<Arc<Partner>> {
+        self.now.load().by_id.get(id.as_str()).cloned()
+    }
+
+    /// Every partner, in no particular order.
+    pub fn partners(&self) -> Vec<Arc<Partner>> {
+        self.now.load().by_id.values().cloned().collect()
+    }
+
+    /// Whether the token of that `jti` was revoked.
+    pub fn is_revoked(&self, jti: &str) -> bool {
+        self.now.load().revoked.contains(jti)
+    }
+
+    /// Moves whenever a partner or a revocation changes; open streams check again on it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Reads partners and revocations from the store; revocations of tokens that have expired by
+    /// `now` are left out.
+    pub async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<()> {
+        let mut partners = Vec::new();
+        for record in everything(store, Kind::Partner).await? {
+            partners.push(decode::<Partner>(&record)?.value);
+        }
+        let mut revoked = HashSet::new();
+        for record in everything(store, Kind::Revocation).await? {
+            let revocation: Revocation = decode(&record)?.value;
+            if revocation.expires_at > now {
+                revoked.insert(record.key);
+            }
+        }
+        self.now.store(Arc::new(Snapshot::of(partners, revoked)));
+        self.changed.send_modify(|version| *version += 1);
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    fn of(partners: Vec<Partner>, revoked: HashSet<String>) -> Self {
+        let mut snapshot = Self { revoked, ..Self::default() };
+        for partner in partners.into_iter().map(Arc::new) {
+            for identity in &partner.identities {
+                snapshot.by_identity.insert(identity.clone(), partner.clone());
+            }
+            snapshot.by_id.insert(partner.id.to_string(), partner);
+        }
+        snapshot
+    }
+}
+
+/// Reads all documents of a small kind.
+pub async fn everything(store: &dyn Store, kind: Kind) -> Result<Vec<crate::change::Record>> {
+    let mut query = PageQuery::all(kind, PAGE);
+    let mut all = Vec::new();
+    loop {
+        let page = store.page(query.clone()).await?;
+        let full = page.len() == PAGE as usize;
+        if let Some(last) = page.last() {
+            query.after.clone_from(&last.key);
+        }
+        all.extend(page);
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+/// A token that is no longer good, until it would have expired anyway.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Revocation {
+    expires_at: Timestamp,
+}
+
+/// Revokes tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    app: App,
+}
+
+impl Tokens {
+    /// Revokes through `app`'s write path.
+    pub fn new(app: App) -> Self {
+        Self { app }
+    }
+
+    /// Revokes the token `jti` of `owner`, who asked for it with a certificate of this
+    /// thumbprint; durable and in force here when it returns. Doing it again changes nothing.
+    pub async fn revoke(
+        &self,
+        owner: &PartnerId,
+        certificate: &str,
+        jti: RequestId,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        let key = jti.to_string();
+        let intent = Intent {
+            request: RequestKey { partner: owner.clone(), request_id: jti, digest: [0; 32] },
+            actor: Actor { certificate: Some(certificate.to_owned()), trace_id: None },
+            validate_only: false,
+        };
+        let revocation = Revocation { expires_at };
+        self.app
+            .write(&intent, || async {
+                let (expect, write) =
+                    put(Kind::Revocation, &key, owner.as_str(), "REVOKED", vec![], &revocation, 0)?;
+                Ok(Plan {
+                    answer: revocation.clone(),
+                    expect: vec![expect],
+                    writes: vec![write],
+                    draft: Draft::new(EntryKind::TokenRevoked).about(format!("tokens/{key}")),
+                })
+            })
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Questions to the ledger: checkpoint, entry, proof, receipt.
+//!
+//! Enters: a caller and an index or a request id. Leaves: what others can
+//! check without us. A partner without `ledger.read` sees its own entries only.
+
+use super::App;
+use super::checkpoints::{Checkpoints, fetch};
+use crate::domain::caller::Caller;
+use crate::domain::request_id::RequestId;
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::ledger::{Entry, Proof, Receipt, merkle};
+
+/// The application together with the signer of its ledger.
+#[derive(Clone)]
+pub struct LedgerDesk {
+    app: App,
+    checkpoints: std::sync::Arc<Checkpoints>,
+}
+
+impl LedgerDesk {
+    /// Answers from `app`'s store, signing with `checkpoints`.
+    pub fn new(app: App, checkpoints: std::sync::Arc<Checkpoints>) -> Self {
+        Self { app, checkpoints }
+    }
+
+    /// The signer and its record.
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
+    }
+
+    /// The newest checkpoint, over everything acknowledged by now.
+    pub async fn checkpoint(&self) -> Result<crate::ledger::SignedCheckpoint> {
+        self.checkpoints.newest(&*self.app.store).await
+    }
+
+    /// The entry at `index`, if the caller may see it.
+    pub async fn entry(&self, caller: &Caller, index: u64) -> Result<Entry> {
+        let stored = self.app.store.entry(index).await?.ok_or_else(Error::not_found)?;
+        let entry = Entry::parse(&stored.entry)
+            .map_err(|reason| Error::internal(format!("entry {index}: {reason}")))?;
+        let own = entry.actor() == caller.partner().as_str();
+        if own || caller.scopes().contains(Scope::LedgerRead) {
+            Ok(entry)
+        } else {
+            Err(Error::not_found())
+        }
+    }
+
+    /// A proof that the entry at `index` is in the newest checkpoint (C2SP tlog-proof).
+    pub async fn proof(&self, caller: &Caller, index: u64) -> Result<Proof> {
+        let entry = self.entry(caller, index).await?;
+        let checkpoint = self.checkpoint().await?;
+        let size = checkpoint.checkpoint().size();
+        let nodes = merkle::inclusion_nodes(index, size)
+            .map_err(|reason| Error::internal(reason.to_string()))?;
+        let known = fetch(&*self.app.store, nodes).await?;
+        let hashes = merkle::inclusion_proof(index, size, &|node| known.get(&node).copied())
+            .map_err(|reason| Error::internal(reason.to_string()))?;
+        Ok(Proof::new(&entry, index, hashes, checkpoint))
+    }
+
+    /// The receipt of one of the caller's own requests.
+    pub async fn find_receipt(&self, caller: &Caller, id: &RequestId) -> Result<Receipt> {
+        let stored = self.app.store.request(caller.partner(), id).await?;
+        stored.map(|request| request.receipt).ok_or_else(Error::not_found)
+    }
+}

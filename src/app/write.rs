@@ -1,0 +1,215 @@
+//! The common course of every write: replay, plan, submit, try again if stale.
+//!
+//! Enters: an [`Intent`] and a way to plan. Leaves: the answer with its receipt.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{App, encode};
+use crate::change::{Actor, Change, Committed, Expect, Kind, Record, Refusal, RequestKey, Write};
+use crate::domain::caller::Caller;
+use crate::domain::partner::PartnerId;
+use crate::domain::request_id::RequestId;
+use crate::error::{Error, Result};
+use crate::ledger::{Draft, Receipt};
+
+/// How often a write is planned anew when what it read changed before it was applied.
+const ATTEMPTS: usize = 8;
+
+/// Who wants something written, under which request key.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The request key.
+    pub request: RequestKey,
+    /// Who acts, for the ledger.
+    pub actor: Actor,
+    /// Whether to judge only and store nothing.
+    pub validate_only: bool,
+}
+
+impl Intent {
+    /// The intent of a call that the gate admitted.
+    ///
+    /// `digest` is the SHA-256 over method and body, without the request id.
+    pub fn of(
+        caller: &Caller,
+        request_id: RequestId,
+        digest: [u8; 32],
+        validate_only: bool,
+    ) -> Self {
+        Self {
+            request: RequestKey { partner: caller.partner().clone(), request_id, digest },
+            actor: Actor {
+                certificate: Some(caller.certificate().to_owned()),
+                trace_id: Some(caller.trace_id().to_owned()),
+            },
+            validate_only,
+        }
+    }
+
+    /// The intent of the gateway's own steps, recorded as `partner`'s.
+    pub fn internal(partner: PartnerId, request_id: RequestId) -> Self {
+        Self {
+            request: RequestKey { partner, request_id, digest: [0; 32] },
+            actor: Actor { certificate: None, trace_id: None },
+            validate_only: false,
+        }
+    }
+}
+
+/// What a use case wants to do, after it looked at what is.
+pub struct Plan<T> {
+    /// The answer if it is done.
+    pub answer: T,
+    /// What must still hold when it is done.
+    pub expect: Vec<Expect>,
+    /// What to write.
+    pub writes: Vec<Write>,
+    /// What the ledger says; it commits to the answer's JSON.
+    pub draft: Draft,
+}
+
+/// An answer with its receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written<T> {
+    /// The answer.
+    pub value: T,
+    /// Its place in the ledger; `None` if nothing was stored (`validate_only`).
+    pub receipt: Option<Receipt>,
+    /// Whether the same request had been answered before.
+    pub replayed: bool,
+}
+
+impl App {
+    /// Answers from an earlier request with the same key, or plans and submits.
+    ///
+    /// `plan` is called again if what it read changed before its change was applied.
+    ///
+    /// # Errors
+    /// Those of `plan`; `REQUEST_ID_REUSED`; `CONTENDED` if others kept changing the same thing.
+    pub async fn write<T, F, P>(&self, intent: &Intent, mut plan: P) -> Result<Written<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        P: FnMut() -> F,
+        F: Future<Output = Result<Plan<T>>>,
+    {
+        if let Some(earlier) = self.replay(intent).await? {
+            return answered(earlier);
+        }
+        for _ in 0..ATTEMPTS {
+            let Plan { answer, expect, writes, draft } = plan().await?;
+            if intent.validate_only {
+                return Ok(Written { value: answer, receipt: None, replayed: false });
+            }
+            let encoded = encode(&answer)?;
+            let draft = draft.over(encoded.clone());
+            let touched: Vec<Kind> = writes
+                .iter()
+                .filter_map(|write| match write {
+                    Write::Put(record) => Some(record.kind),
+                    Write::Lines(_) | Write::CountOrders { .. } => None,
+                })
+                .collect();
+            let change = Change {
+                request: intent.request.clone(),
+                actor: intent.actor.clone(),
+                expect,
+                writes,
+                draft,
+                answer: encoded,
+            };
+            match self.writer.submit(change).await? {
+                Ok(committed) => {
+                    for kind in [Kind::Partner, Kind::Revocation, Kind::ReferenceTable] {
+                        if touched.contains(&kind) {
+                            self.refresh(kind).await?;
+                        }
+                    }
+                    return answered(committed);
+                }
+                Err(Refusal::Stale { .. }) => {}
+                Err(Refusal::WrongState { kind, key, state }) => {
+                    return Err(wrong_state(kind, &key, &state));
+                }
+                Err(Refusal::RequestIdReused) => return Err(Error::request_id_reused()),
+                Err(Refusal::Unrecordable(reason)) => {
+                    return Err(Error::internal(format!("entry: {reason}")));
+                }
+            }
+        }
+        Err(Error::contended())
+    }
+
+    /// The answer to an earlier request with the same key.
+    async fn replay(&self, intent: &Intent) -> Result<Option<Committed>> {
+        let key = &intent.request;
+        match self.store.request(&key.partner, &key.request_id).await? {
+            None => Ok(None),
+            Some(earlier) if earlier.digest != key.digest => Err(Error::request_id_reused()),
+            Some(earlier) => Ok(Some(Committed {
+                receipt: earlier.receipt,
+                answer: earlier.answer,
+                replayed: true,
+            })),
+        }
+    }
+}
+
+fn answered<T: DeserializeOwned>(committed: Committed) -> Result<Written<T>> {
+    let value = serde_json::from_slice(&committed.answer)
+        .map_err(|reason| Error::internal(format!("stored answer: {reason}")))?;
+    Ok(Written { value, receipt: Some(committed.receipt), replayed: committed.replayed })
+}
+
+fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
+    let reason = match kind {
+        Kind::Report => "REPORT_SEALED",
+        Kind::Partner
+        | Kind::Exporter
+        | Kind::Verification
+        | Kind::Listing
+        | Kind::ReferenceTable
+        | Kind::Revocation => "WRONG_STATE",
+    };
+    if state.is_empty() {
+        return Error::not_found();
+    }
+    Error::precondition(reason, format!("the resource is {state}, which does not allow this"))
+        .with("state", state)
+        .with("resource", format!("{}/{key}", kind.collection()))
+}
+
+/// A document as the store keeps it, and the condition that nobody changed it meanwhile.
+pub fn put<T: Serialize>(
+    kind: Kind,
+    key: &str,
+    owner: &str,
+    state: &str,
+    columns: Vec<String>,
+    value: &T,
+    version: u64,
+) -> Result<(Expect, Write)> {
+    let record = Record {
+        kind,
+        key: key.to_owned(),
+        owner: owner.to_owned(),
+        state: state.to_owned(),
+        columns,
+        version,
+        body: encode(value)?,
+    };
+    debug_assert_eq!(record.columns.len(), kind.columns().len());
+    let expect = Expect::Version { kind, key: key.to_owned(), version };
+    Ok((expect, Write::Put(record)))
+}
+
+/// Refuses an etag that is not the one of `version`; an empty etag is always fine.
+pub fn check_etag(etag: &str, version: u64) -> Result<()> {
+    if etag.is_empty() || etag.trim_matches('"') == version.to_string() {
+        Ok(())
+    } else {
+        Err(Error::stale_etag())
+    }
+}

@@ -1,0 +1,111 @@
+//! Documents: one table a kind, one set of statements for all.
+//!
+//! Enters: records and page queries. Leaves: records. It knows no kind by name.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+
+use crate::change::{Kind, Record};
+use crate::store::PageQuery;
+
+/// The document, if there is one.
+pub fn one(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<Option<Record>> {
+    let sql = format!("{} WHERE key = ?1", select(kind));
+    connection.prepare_cached(&sql)?.query_row([key], |row| record(kind, row)).optional()
+}
+
+/// Version and state of the document; version 0 and no state if there is none.
+pub fn standing(
+    connection: &Connection,
+    kind: Kind,
+    key: &str,
+) -> rusqlite::Result<(u64, String)> {
+    let sql = format!("SELECT version, state FROM {} WHERE key = ?1", kind.table());
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row([key], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// A page of documents in the order of their keys.
+pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Record>> {
+    let mut sql = format!("{} WHERE key > ?1", select(query.kind));
+    let mut values = vec![Value::Text(query.after.clone())];
+    let mut also = |condition: &str, value: &str| {
+        values.push(Value::Text(value.to_owned()));
+        sql.push_str(" AND ");
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(owner) = &query.owner {
+        also("owner = ?", owner);
+    }
+    if let Some(state) = &query.state {
+        also("state = ?", state);
+    }
+    for (column, value) in &query.equal {
+        also(&format!("{column} = ?"), value);
+    }
+    for (column, value) in &query.prefix {
+        also(&format!("substr({column}, 1, {}) = ?", value.chars().count()), value);
+    }
+    values.push(Value::Integer(i64::from(query.limit)));
+    sql.push_str(&format!(" ORDER BY key LIMIT ?{}", values.len()));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), |row| record(query.kind, row))?;
+    rows.collect()
+}
+
+/// Writes a document as `version`.
+pub fn put(connection: &Connection, record: &Record, version: u64) -> rusqlite::Result<()> {
+    let columns = record.kind.columns();
+    let names: String = columns.iter().map(|name| format!(", {name}")).collect();
+    let places: String = (0..columns.len()).map(|at| format!(", ?{}", at + 6)).collect();
+    let sets: String = columns.iter().map(|name| format!(", {name} = excluded.{name}")).collect();
+    let sql = format!(
+        "INSERT INTO {table} (key, owner, state, version, body{names}) \
+         VALUES (?1, ?2, ?3, ?4, ?5{places}) ON CONFLICT (key) DO UPDATE SET \
+         owner = excluded.owner, state = excluded.state, version = excluded.version, \
+         body = excluded.body{sets}",
+        table = record.kind.table(),
+    );
+    let mut values = vec![
+        Value::Text(record.key.clone()),
+        Value::Text(record.owner.clone()),
+        Value::Text(record.state.clone()),
+        Value::Integer(signed(version)),
+        Value::Blob(record.body.clone()),
+    ];
+    values.extend(record.columns.iter().cloned().map(Value::Text));
+    connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+    Ok(())
+}
+
+fn select(kind: Kind) -> String {
+    let names: String = kind.columns().iter().map(|name| format!(", {name}")).collect();
+    format!("SELECT key, owner, state, version, body{names} FROM {}", kind.table())
+}
+
+fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Record> {
+    let columns: rusqlite::Result<Vec<String>> =
+        (0..kind.columns().len()).map(|at| row.get(at + 5)).collect();
+    Ok(Record {
+        kind,
+        key: row.get(0)?,
+        owner: row.get(1)?,
+        state: row.get(2)?,
+        version: unsigned(row.get(3)?),
+        body: row.get(4)?,
+        columns: columns?,
+    })
+}
+
+/// SQLite keeps signed integers; ours never reach the sign bit.
+pub fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The reverse of [`signed`].
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,256 @@
+//! One durable transaction for a group of changes.
+//!
+//! Enters: a [`Group`]. Leaves: what became of each change, in order. The order
+//! of the steps is the design: judge, write, append the entry, remember the
+//! request, move the head, commit, and only then answer.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::documents::{self, signed, unsigned};
+use super::{failure, lines};
+use crate::change::{Change, Committed, Expect, Refusal, Write};
+use crate::error::Result;
+use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
+use crate::store::{Group, Judged, StoredRequest};
+
+/// Applies the group; on an unexpected fault of one change the others are tried without it.
+pub fn commit(connection: &mut Connection, group: Group) -> Result<Vec<Judged>> {
+    match attempt(connection, &group) {
+        Ok(judged) => Ok(judged),
+        Err(fault) => {
+            rollback(connection);
+            if group.changes.len() == 1 || !is_data_fault(&fault) {
+                return Err(failure(&fault));
+            }
+            one_by_one(connection, group)
+        }
+    }
+}
+
+/// Commits each change in a transaction of its own, so that only the faulty one fails.
+fn one_by_one(connection: &mut Connection, group: Group) -> Result<Vec<Judged>> {
+    let at = group.at;
+    let mut judged = Vec::with_capacity(group.changes.len());
+    for (change, salt) in group.changes.into_iter().zip(group.salts) {
+        let alone = Group { changes: vec![change], at, salts: vec![salt] };
+        match attempt(connection, &alone) {
+            Ok(one) => judged.extend(one),
+            Err(fault) if is_data_fault(&fault) => {
+                rollback(connection);
+                judged.push(Err(Refusal::Unrecordable(fault.to_string())));
+            }
+            Err(fault) => {
+                rollback(connection);
+                return Err(failure(&fault));
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// FULL and IOERR may have rolled back by themselves: look before asking for it.
+fn rollback(connection: &Connection) {
+    if !connection.is_autocommit() {
+        // Nothing more can be done if this fails; the next BEGIN says so.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// Whether the fault lies in what was to be written and not in the disk or the file.
+fn is_data_fault(fault: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(
+        fault.sqlite_error_code(),
+        Some(ConstraintViolation | TooBig | TypeMismatch)
+    ) || matches!(fault, rusqlite::Error::ToSqlConversionFailure(_))
+}
+
+fn attempt(connection: &mut Connection, group: &Group) -> rusqlite::Result<Vec<Judged>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut tree = tree(&transaction)?;
+    let mut judged = Vec::with_capacity(group.changes.len());
+    for (change, salt) in group.changes.iter().zip(&group.salts) {
+        judged.push(apply(&transaction, &mut tree, change, group.at, *salt)?);
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO ledger_head (id, size, frontier) VALUES (1, ?1, ?2) \
+             ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
+        )?
+        .execute((signed(tree.size()), encode_frontier(&tree)))?;
+    transaction.commit()?;
+    Ok(judged)
+}
+
+fn apply(
+    connection: &Connection,
+    tree: &mut Tree,
+    change: &Change,
+    at: jiff::Timestamp,
+    salt: [u8; 32],
+) -> rusqlite::Result<Judged> {
+    let key = &change.request;
+    if let Some(earlier) = request(connection, key.partner.as_str(), &key.request_id.to_string())? {
+        return Ok(if earlier.digest == key.digest {
+            let StoredRequest { receipt, answer, .. } = earlier;
+            Ok(Committed { receipt, answer, replayed: true })
+        } else {
+            Err(Refusal::RequestIdReused)
+        });
+    }
+    for expect in &change.expect {
+        if let Some(refusal) = judge(connection, expect)? {
+            return Ok(Err(refusal));
+        }
+    }
+    let index = tree.size();
+    let mut draft = change.draft.clone();
+    let batch = change.writes.iter().find_map(|write| match write {
+        Write::Lines(batch) => Some(batch),
+        Write::Put(_) | Write::CountOrders { .. } => None,
+    });
+    let mut answer = None;
+    if let Some(batch) = batch {
+        let outcome = lines::append(connection, batch, index)?;
+        for (name, count) in lines::facts(&outcome) {
+            draft = draft.fact(name, count);
+        }
+        answer = Some(serde_json::to_vec(&outcome).unwrap_or_default());
+    }
+    let stamp = Stamp {
+        at,
+        actor: key.partner.to_string(),
+        on_behalf_of: None,
+        certificate: change.actor.certificate.clone(),
+        request_id: key.request_id.to_string(),
+        trace_id: change.actor.trace_id.clone(),
+    };
+    let entry = match draft.seal(&stamp, &salt) {
+        Ok(entry) => entry,
+        // Lines are written by now: the fault undoes the transaction, and the group is tried
+        // again without this change.
+        Err(reason) if batch.is_some() => {
+            return Err(rusqlite::Error::ToSqlConversionFailure(reason.to_string().into()));
+        }
+        Err(reason) => return Ok(Err(Refusal::Unrecordable(reason.to_string()))),
+    };
+    for write in &change.writes {
+        match write {
+            Write::Put(record) => {
+                let (version, _) = documents::standing(connection, record.kind, &record.key)?;
+                documents::put(connection, record, version + 1)?;
+            }
+            Write::CountOrders { report } => lines::count_orders(connection, report)?,
+            Write::Lines(_) => {}
+        }
+    }
+    let answer = answer.unwrap_or_else(|| change.answer.clone());
+    append(connection, tree, &entry, &salt, draft.content())?;
+    connection
+        .prepare_cached(
+            "INSERT INTO requests (partner, request_id, digest, entry_index, answer) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            key.partner.as_str(),
+            key.request_id.to_string(),
+            key.digest,
+            signed(index),
+            &answer,
+        ))?;
+    let receipt = Receipt::new(index, draft.kind(), &entry);
+    Ok(Ok(Committed { receipt, answer, replayed: false }))
+}
+
+fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Option<Refusal>> {
+    Ok(match expect {
+        Expect::Version { kind, key, version } => {
+            let (stands, _) = documents::standing(connection, *kind, key)?;
+            (stands != *version).then(|| Refusal::Stale { kind: *kind, key: key.clone() })
+        }
+        Expect::State { kind, key, state } => {
+            let (_, stands) = documents::standing(connection, *kind, key)?;
+            (stands != *state).then(|| Refusal::WrongState {
+                kind: *kind,
+                key: key.clone(),
+                state: stands,
+            })
+        }
+    })
+}
+
+fn append(
+    connection: &Connection,
+    tree: &mut Tree,
+    entry: &Entry,
+    salt: &[u8; 32],
+    content: &[u8],
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO ledger_entries (entry_index, entry, salt, content) \
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((signed(tree.size()), entry.text().as_bytes(), salt, content))?;
+    let leaf = entry.leaf_hash();
+    let mut completed = vec![(Node { level: 0, index: tree.size() }, leaf)];
+    tree.append(leaf, &mut completed);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO ledger_nodes (level, node_index, hash) VALUES (?1, ?2, ?3)",
+    )?;
+    for (node, hash) in completed {
+        insert.execute((node.level, signed(node.index), hash.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// The tree as the head row has it; empty before the first entry.
+pub fn tree(connection: &Connection) -> rusqlite::Result<Tree> {
+    let head: Option<(i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT size, frontier FROM ledger_head WHERE id = 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((size, frontier)) = head else { return Ok(Tree::new()) };
+    let (hashes, rest) = frontier.as_chunks::<32>();
+    let peaks = hashes.iter().map(|bytes| Hash::from_bytes(*bytes)).collect();
+    match Tree::from_peaks(unsigned(size), peaks) {
+        Ok(tree) if rest.is_empty() => Ok(tree),
+        Ok(_) => Err(unreadable(1, "the ledger head is torn")),
+        Err(reason) => Err(unreadable(1, &reason.to_string())),
+    }
+}
+
+fn encode_frontier(tree: &Tree) -> Vec<u8> {
+    tree.peaks().iter().flat_map(|hash| *hash.as_bytes()).collect()
+}
+
+fn unreadable(column: usize, reason: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, reason.to_owned().into())
+}
+
+/// What became of an earlier request.
+pub fn request(
+    connection: &Connection,
+    partner: &str,
+    id: &str,
+) -> rusqlite::Result<Option<StoredRequest>> {
+    connection
+        .prepare_cached(
+            "SELECT r.digest, r.answer, r.entry_index, e.entry FROM requests r \
+             JOIN ledger_entries e ON e.entry_index = r.entry_index \
+             WHERE r.partner = ?1 AND r.request_id = ?2",
+        )?
+        .query_row((partner, id), |row| {
+            let bytes: Vec<u8> = row.get(3)?;
+            let entry =
+                Entry::parse(&bytes).map_err(|reason| unreadable(3, &reason.to_string()))?;
+            let kind = entry.kind().ok_or_else(|| unreadable(3, "entry of an unknown kind"))?;
+            Ok(StoredRequest {
+                digest: row.get(0)?,
+                answer: row.get(1)?,
+                receipt: Receipt::new(unsigned(row.get(2)?), kind, &entry),
+            })
+        })
+        .optional()
+}

@@ -1,0 +1,231 @@
+//! The embedded store: SQLite in WAL mode, synchronous FULL, one writer, many readers.
+//!
+//! Enters: groups of changes and questions. Leaves: committed state. Every
+//! transaction that writes runs on one thread of its own; readers take a
+//! connection each and see the last committed snapshot.
+
+mod documents;
+mod group;
+mod lines;
+mod questions;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{
+    Group, Judged, PageQuery, ReportProgress, RollupQuery, Store, StoredEntry, StoredRequest,
+};
+use crate::change::{Kind, Record};
+use crate::domain::analytics::RollupCell;
+use crate::domain::partner::PartnerId;
+use crate::domain::request_id::RequestId;
+use crate::error::{Error, Result};
+use crate::ledger::{Hash, Node, Tree};
+
+mod migrations {
+    refinery::embed_migrations!("src/store/migrations/sqlite");
+}
+
+/// How many readers may work at once.
+const READERS: usize = 4;
+/// SQLite's page cache for each connection, in KiB.
+const CACHE_KIB: i64 = 16 * 1024;
+/// Prepared statements kept by each connection.
+const STATEMENTS: usize = 128;
+
+/// A store in one file of this machine.
+pub struct SqliteStore {
+    jobs: std::sync::mpsc::Sender<Job>,
+    readers: Arc<Readers>,
+}
+
+struct Job {
+    group: Group,
+    answer: oneshot::Sender<Result<Vec<Judged>>>,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    room: Arc<Semaphore>,
+}
+
+impl SqliteStore {
+    /// Opens the store in file `path`, making it if it is not there, and brings its schema up to
+    /// date.
+    ///
+    /// # Errors
+    /// `STORE_UNUSABLE` if the file cannot be opened, is no store of ours or is newer than this
+    /// binary.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut writer = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
+        migrations::migrations::runner()
+            .run(&mut writer)
+            .map_err(|e| unusable(path, &e))?;
+        let (jobs, queue) = std::sync::mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("puente-writer".into())
+            .spawn(move || {
+                while let Ok(job) = queue.recv() {
+                    let _gone = job.answer.send(group::commit(&mut writer, job.group));
+                }
+            })
+            .map_err(|e| Error::internal(format!("writer thread: {e}")))?;
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            room: Arc::new(Semaphore::new(READERS)),
+        };
+        Ok(Self { jobs, readers: Arc::new(readers) })
+    }
+
+    /// Runs a question on a reader's connection, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let readers = self.readers.clone();
+        let room = readers
+            .room
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_closed| Error::internal("reader pool closed"))?;
+        tokio::task::spawn_blocking(move || {
+            let _room = room;
+            let kept = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => connect(&readers.path, read_only()).map_err(|e| failure(&e))?,
+            };
+            let answer = question(&connection).map_err(|e| failure(&e));
+            if answer.is_ok() {
+                readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+            answer
+        })
+        .await
+        .map_err(|e| Error::internal(format!("reader: {e}")))?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, group: Group) -> Result<Vec<Judged>> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs
+            .send(Job { group, answer })
+            .map_err(|_gone| Error::internal("writer thread ended"))?;
+        answered.await.map_err(|_gone| Error::internal("writer thread ended"))?
+    }
+
+    async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>> {
+        let key = key.to_owned();
+        self.read(move |c| documents::one(c, kind, &key)).await
+    }
+
+    async fn records(&self, kind: Kind, keys: Vec<String>) -> Result<Vec<Record>> {
+        self.read(move |c| {
+            let found: rusqlite::Result<Vec<_>> =
+                keys.iter().map(|key| documents::one(c, kind, key)).collect();
+            Ok(found?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    async fn page(&self, query: PageQuery) -> Result<Vec<Record>> {
+        self.read(move |c| documents::page(c, &query)).await
+    }
+
+    async fn request(&self, partner: &PartnerId, id: &RequestId) -> Result<Option<StoredRequest>> {
+        let (partner, id) = (partner.to_string(), id.to_string());
+        self.read(move |c| group::request(c, &partner, &id)).await
+    }
+
+    async fn tree(&self) -> Result<Tree> {
+        self.read(group::tree).await
+    }
+
+    async fn entry(&self, index: u64) -> Result<Option<StoredEntry>> {
+        self.read(move |c| questions::entry(c, index)).await
+    }
+
+    async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Option<Hash>>> {
+        self.read(move |c| questions::nodes(c, &nodes)).await
+    }
+
+    async fn report_progress(&self, report: &str) -> Result<ReportProgress> {
+        let report = report.to_owned();
+        self.read(move |c| questions::report_progress(c, &report)).await
+    }
+
+    async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>> {
+        self.read(move |c| questions::rollups(c, &query)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.read(|c| c.query_row("SELECT size FROM ledger_head", [], |_| Ok(())).or_else(none))
+            .await
+    }
+}
+
+fn none(error: rusqlite::Error) -> rusqlite::Result<()> {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => Ok(()),
+        other => Err(other),
+    }
+}
+
+fn read_only() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL makes every commit durable before it returns; an answer always means durable.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    }
+    Ok(connection)
+}
+
+/// What a failed statement means for the caller.
+fn failure(error: &rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
+    let passing = matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked | DiskFull | ReadOnly | SystemIoFailure)
+    );
+    if passing {
+        Error::unavailable(
+            "STORE_UNAVAILABLE",
+            "the store cannot serve at this moment: retry with the same request_id",
+            Duration::from_secs(1),
+        )
+        .because(error)
+    } else {
+        Error::internal(format!("store: {error}"))
+    }
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::precondition(
+        "STORE_UNUSABLE",
+        format!(
+            "the store {} cannot be used: {error}; check that the folder exists and is writable \
+             and that the file was made by this or an older version",
+            path.display()
+        ),
+    )
+}

@@ -1,0 +1,152 @@
+//! Questions about the ledger, reports and rollups.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+
+use super::documents::{signed, unsigned};
+use crate::domain::analytics::RollupCell;
+use crate::ledger::{Hash, Node};
+use crate::store::{KindTotal, ReportProgress, RollupQuery, StoredEntry};
+
+/// A ledger entry with what opens its commitment.
+pub fn entry(connection: &Connection, index: u64) -> rusqlite::Result<Option<StoredEntry>> {
+    connection
+        .prepare_cached(
+            "SELECT entry, salt, content FROM ledger_entries WHERE entry_index = ?1",
+        )?
+        .query_row([signed(index)], |row| {
+            Ok(StoredEntry { entry: row.get(0)?, salt: row.get(1)?, content: row.get(2)? })
+        })
+        .optional()
+}
+
+/// Complete nodes of the tree.
+pub fn nodes(
+    connection: &Connection,
+    nodes: &[Node],
+) -> rusqlite::Result<Vec<Option<Hash>>> {
+    let mut statement = connection
+        .prepare_cached("SELECT hash FROM ledger_nodes WHERE level = ?1 AND node_index = ?2")?;
+    nodes
+        .iter()
+        .map(|node| {
+            statement
+                .query_row((node.level, signed(node.index)), |row| row.get::<_, [u8; 32]>(0))
+                .optional()
+                .map(|hash| hash.map(Hash::from_bytes))
+        })
+        .collect()
+}
+
+/// What a report holds so far.
+pub fn report_progress(
+    connection: &Connection,
+    report: &str,
+) -> rusqlite::Result<ReportProgress> {
+    let counts = connection
+        .prepare_cached(
+            "SELECT next_line, accepted, warned, duplicates, refused FROM report_progress \
+             WHERE report = ?1",
+        )?
+        .query_row([report], |row| {
+            Ok(ReportProgress {
+                next_line: unsigned(row.get(0)?),
+                accepted: unsigned(row.get(1)?),
+                warned: unsigned(row.get(2)?),
+                duplicates: unsigned(row.get(3)?),
+                refused: unsigned(row.get(4)?),
+                totals: Vec::new(),
+            })
+        })
+        .optional()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, currency, lines, quantity, amount FROM report_totals WHERE report = ?1 \
+         ORDER BY kind, currency",
+    )?;
+    let totals: rusqlite::Result<Vec<KindTotal>> = statement
+        .query_map([report], |row| {
+            Ok(KindTotal {
+                kind: row.get(0)?,
+                currency: row.get(1)?,
+                lines: unsigned(row.get(2)?),
+                quantity: parsed(row, 3)?,
+                amount: parsed(row, 4)?,
+            })
+        })?
+        .collect();
+    Ok(ReportProgress { totals: totals?, ..counts.unwrap_or_default() })
+}
+
+/// Rollup cells that match; cells of the same dimensions in several reports come separately.
+pub fn rollups(
+    connection: &Connection,
+    query: &RollupQuery,
+) -> rusqlite::Result<Vec<RollupCell>> {
+    let mut conditions: BTreeMap<&str, String> = BTreeMap::new();
+    let mut equal = |condition: &'static str, value: &Option<String>| {
+        if let Some(value) = value {
+            conditions.insert(condition, value.clone());
+        }
+    };
+    equal("c.marketplace = ?", &query.marketplace);
+    equal("c.report = ?", &query.report);
+    equal("c.day >= ?", &query.from.map(|day| day.to_string()));
+    equal("c.day <= ?", &query.to.map(|day| day.to_string()));
+    equal("c.seller = ?", &query.seller);
+    equal("c.province = ?", &query.province);
+    equal("c.size_class = ?", &query.size_class);
+    equal("c.channel = ?", &query.channel);
+    equal("c.currency = ?", &query.currency);
+    equal("instr(c.ncm, ?) = 1", &query.ncm_prefix);
+    equal("instr(c.destination, ?) = 1", &query.destination_prefix);
+    let mut sql = String::from(
+        "SELECT c.report, c.marketplace, c.day, c.listing, c.seller, c.ncm, c.channel, \
+         c.province, c.size_class, c.destination, c.currency, c.kind, c.lines, c.quantity, \
+         c.amount, c.orders FROM rollup_cells c WHERE c.lines > 0",
+    );
+    let mut values = Vec::with_capacity(conditions.len());
+    for (condition, value) in conditions {
+        values.push(Value::Text(value));
+        sql.push_str(" AND ");
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    }
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), cell)?;
+    rows.collect()
+}
+
+fn cell(row: &Row<'_>) -> rusqlite::Result<RollupCell> {
+    let orders: Option<i64> = row.get(15)?;
+    Ok(RollupCell {
+        marketplace: row.get(1)?,
+        day: parsed(row, 2)?,
+        listing: row.get(3)?,
+        seller: row.get(4)?,
+        ncm: row.get(5)?,
+        channel: row.get(6)?,
+        province: row.get(7)?,
+        size_class: row.get(8)?,
+        destination: row.get(9)?,
+        currency: row.get(10)?,
+        kind: parsed(row, 11)?,
+        lines: unsigned(row.get(12)?),
+        quantity: parsed(row, 13)?,
+        amount: parsed(row, 14)?,
+        orders: orders.map(unsigned),
+    })
+}
+
+/// A column that holds the canonical text of a value.
+pub fn parsed<T>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: String = row.get(at)?;
+    text.parse().map_err(|reason: T::Err| {
+        rusqlite::Error::FromSqlConversionFailure(at, Type::Text, reason.to_string().into())
+    })
+}
