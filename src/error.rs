@@ -237,13 +237,12 @@ impl From<Fault> for Error {
             FaultKind::Malformed => ErrorKind::Invalid,
             FaultKind::IllegalState => ErrorKind::Precondition,
             FaultKind::Conflict => ErrorKind::AlreadyExists,
-            FaultKind::Forbidden => ErrorKind::Permission,
+            FaultKind::NotPermitted => ErrorKind::Permission,
         };
         let mut error = Self::new(kind, fault.reason, fault.message.clone());
         if let Some(field) = fault.field {
             error.fields.push(FieldViolation { field, description: fault.message });
         }
-        error.metadata = fault.metadata;
         error
     }
 }

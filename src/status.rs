@@ -3,12 +3,11 @@
 //! Enters: an `Error`. Leaves: a `tonic::Status` with `google.rpc` details; the
 //! internal text goes to the log and nowhere else.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{
-    ErrorDetails, PreconditionViolation, QuotaViolation, StatusExt,
-};
+use tonic_types::{ErrorDetails, PreconditionViolation, QuotaViolation, StatusExt};
 
 use crate::error::{Error, ErrorKind};
 
@@ -39,7 +38,8 @@ impl From<Error> for Status {
             tracing::error!(reason = error.reason, internal = %internal, "internal fault");
         }
         let mut details = ErrorDetails::new();
-        details.set_error_info(error.reason, ERROR_DOMAIN, error.metadata.clone());
+        let metadata: HashMap<_, _> = error.metadata.iter().cloned().collect();
+        details.set_error_info(error.reason, ERROR_DOMAIN, metadata);
         match error.kind {
             ErrorKind::Invalid | ErrorKind::AlreadyExists if !error.fields.is_empty() => {
                 let violations = error.fields.iter().map(|violation| {

@@ -6,10 +6,10 @@
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use opentelemetry_sdk::Resource;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -54,11 +54,10 @@ impl Telemetry {
             ))
             .build();
         let registry = Registry::new();
-        let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
-        let meter = SdkMeterProvider::builder()
-            .with_reader(reader)
-            .with_resource(resource.clone())
-            .build();
+        let reader =
+            opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
+        let meter =
+            SdkMeterProvider::builder().with_reader(reader).with_resource(resource.clone()).build();
         opentelemetry::global::set_meter_provider(meter.clone());
         let tracer = if settings.otlp_endpoint.is_empty() {
             None

@@ -76,7 +76,9 @@ fn code(text: &str) -> String {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_str().unwrap();
-    name.contains("test") || name == "suite.rs" || path.components().any(|c| c.as_os_str() == "suite" || c.as_os_str() == "tests")
+    name.contains("test")
+        || name == "suite.rs"
+        || path.components().any(|c| c.as_os_str() == "suite" || c.as_os_str() == "tests")
 }
 
 #[test]
@@ -130,7 +132,10 @@ fn only_the_gate_makes_a_caller() {
     let makers: Vec<_> = sources()
         .into_iter()
         .filter(|(module, path, text)| {
-            module != "gate" && module != "domain" && !is_test(path) && code(text).contains("Caller::admitted")
+            module != "gate"
+                && module != "domain"
+                && !is_test(path)
+                && code(text).contains("Caller::admitted")
         })
         .map(|(_, path, _)| path)
         .collect();

@@ -33,10 +33,15 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A draft of `kind` over `content`, the canonical bytes of what changed; they are committed
-    /// to and never enter the leaf.
-    pub fn new(kind: EntryKind, content: Vec<u8>) -> Self {
-        Self { kind, resource: None, personal: false, content, facts: BTreeMap::new() }
+    /// A draft of `kind`, of nothing yet.
+    pub fn new(kind: EntryKind) -> Self {
+        Self { kind, resource: None, personal: false, content: vec![], facts: BTreeMap::new() }
+    }
+
+    /// Commits to `content`, the canonical bytes of what changed; they never enter the leaf.
+    pub fn over(mut self, content: Vec<u8>) -> Self {
+        self.content = content;
+        self
     }
 
     /// Names the resource that changed, in the leaf too (`listings/...`). A name that holds a

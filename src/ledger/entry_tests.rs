@@ -15,7 +15,8 @@ fn stamp() -> Stamp {
 
 #[test]
 fn the_leaf_is_one_canonical_line() {
-    let draft = Draft::new(EntryKind::ListingCleared, b"content".to_vec())
+    let draft = Draft::new(EntryKind::ListingCleared)
+        .over(b"content".to_vec())
         .about("listings/0190a6f0-0000-7000-8000-000000000002")
         .fact("outcome", "CLEARED")
         .fact("agency", "INV");
@@ -38,19 +39,19 @@ fn the_leaf_is_one_canonical_line() {
 fn no_cuit_enters_a_leaf() {
     let kind = EntryKind::EligibilityRecorded;
     for draft in [
-        Draft::new(kind, vec![]).about_person("exporters/20123456786"),
-        Draft::new(kind, vec![]).about("sellers/20123456786"),
-        Draft::new(kind, vec![]).about("sellers/20-12345678-6"),
+        Draft::new(kind).about_person("exporters/20123456786"),
+        Draft::new(kind).about("sellers/20123456786"),
+        Draft::new(kind).about("sellers/20-12345678-6"),
     ] {
         let entry = draft.seal(&stamp(), &[1; 32]).unwrap();
         assert_eq!(entry.resource(), None);
         assert!(!entry.text().contains("12345678"));
         assert!(!format!("{draft:?}").contains("12345678"));
     }
-    let leak = Draft::new(kind, vec![]).fact("cuit", "20-12345678-6");
+    let leak = Draft::new(kind).fact("cuit", "20-12345678-6");
     assert_eq!(leak.seal(&stamp(), &[1; 32]), Err(EntryError::Personal("cuit".into())));
     // Eleven digits without the check digit, and digits inside a UUID, are no CUIT.
-    let fine = Draft::new(kind, vec![])
+    let fine = Draft::new(kind)
         .about("listings/0190a6f0-0000-7000-8000-120123456786")
         .fact("lines", 20_123_456_787_u64)
         .amount("amount", "20123456786".parse().unwrap())
@@ -63,7 +64,7 @@ fn no_cuit_enters_a_leaf() {
 
 #[test]
 fn what_is_not_canonical_is_refused() {
-    let draft = Draft::new(EntryKind::ReportSealed, vec![]).fact("a", 1).fact("b", 2);
+    let draft = Draft::new(EntryKind::ReportSealed).fact("a", 1).fact("b", 2);
     let entry = draft.seal(&stamp(), &[2; 32]).unwrap();
     let parse = |text: String| Entry::parse(text.as_bytes()).unwrap_err();
     let text = entry.text();
@@ -83,12 +84,12 @@ fn what_is_not_canonical_is_refused() {
 
 #[test]
 fn long_and_unclean_entries_are_refused() {
-    let long = Draft::new(EntryKind::RulesLoaded, vec![]).fact("note", "x".repeat(66_000));
+    let long = Draft::new(EntryKind::RulesLoaded).fact("note", "x".repeat(66_000));
     assert!(matches!(long.seal(&stamp(), &[3; 32]), Err(EntryError::TooLong(_))));
-    let unclean = Draft::new(EntryKind::RulesLoaded, vec![]).fact("note", "a\r\nb");
+    let unclean = Draft::new(EntryKind::RulesLoaded).fact("note", "a\r\nb");
     let refused = Err(EntryError::Control("note".into()));
     assert_eq!(unclean.seal(&stamp(), &[3; 32]), refused);
-    let content = Draft::new(EntryKind::RulesLoaded, vec![b'x'; 1_000_000]);
+    let content = Draft::new(EntryKind::RulesLoaded).over(vec![b'x'; 1_000_000]);
     assert!(content.seal(&stamp(), &[3; 32]).is_ok());
 }
 
@@ -107,7 +108,7 @@ proptest! {
         let stamp = Stamp { at, actor, request_id, on_behalf_of, ..stamp() };
         let draft = facts
             .into_iter()
-            .fold(Draft::new(kind, vec![1]), |draft, (key, value)| draft.fact(key, value));
+            .fold(Draft::new(kind).over(vec![1]), |draft, (key, value)| draft.fact(key, value));
         let entry = draft.seal(&stamp, &salt).unwrap();
         prop_assert_eq!(entry.at(), at);
         prop_assert_eq!(Entry::parse(entry.text().as_bytes()).unwrap(), entry);

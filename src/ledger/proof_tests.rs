@@ -43,7 +43,7 @@ fn entry(number: u64) -> Entry {
         request_id: format!("request-{number}"),
         trace_id: None,
     };
-    let draft = Draft::new(EntryKind::LinesAppended, vec![]).fact("accepted", number);
+    let draft = Draft::new(EntryKind::LinesAppended).fact("accepted", number);
     draft.seal(&stamp, &[number as u8; 32]).unwrap()
 }
 
