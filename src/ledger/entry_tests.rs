@@ -58,7 +58,7 @@ fn no_cuit_enters_a_leaf() {
         .amount("fob", "20123456786.50".parse().unwrap());
     let entry = fine.seal(&stamp(), &[1; 32]).unwrap();
     assert_eq!(entry.facts()["amount"], "20123456786.0");
-    let sentence = Draft::new(kind, vec![]).fact("note", "of 20123456786.");
+    let sentence = Draft::new(kind).fact("note", "of 20123456786.");
     assert!(sentence.seal(&stamp(), &[1; 32]).is_err());
 }
 
