@@ -67,19 +67,14 @@ pub struct Limits {
     pub calls_per_partner: u32,
 }
 
-/// How often a partner may call.
+/// How the limits of each partner (set by the operator with the partner) are applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quota {
-    /// Calls that read, a second, sustained; 0 is no limit. Default 2,000.
-    pub reads_per_second: u32,
-    /// Reads that may come at once. Default 4,000.
-    pub reads_burst: u32,
-    /// Calls that change something, a second, sustained; 0 is no limit. Default 500. A batch
-    /// or a stream counts once.
-    pub writes_per_second: u32,
-    /// Changes that may come at once. Default 1,000.
-    pub writes_burst: u32,
+    /// Whether calls over a partner's limits a second are refused. Default true.
+    pub enforced: bool,
+    /// How many seconds of a partner's limit may come at once. Default 2.
+    pub burst_seconds: u32,
 }
 
 impl Default for Limits {
@@ -116,12 +111,7 @@ impl Default for Limits {
 
 impl Default for Quota {
     fn default() -> Self {
-        Self {
-            reads_per_second: 2_000,
-            reads_burst: 4_000,
-            writes_per_second: 500,
-            writes_burst: 1_000,
-        }
+        Self { enforced: true, burst_seconds: 2 }
     }
 }
 
@@ -174,7 +164,6 @@ impl Limits {
 }
 
 /// Seconds of the configuration as a duration.
-#[allow(dead_code, reason = "used by the accept loop")]
 pub(super) fn seconds(value: u64) -> Duration {
     Duration::from_secs(value)
 }

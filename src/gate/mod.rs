@@ -4,7 +4,17 @@
 //! that only the gate can make. It knows the directory of partners and the access table of
 //! the contract, and nothing of what the handlers do.
 
+pub mod accept;
+pub mod audit;
+pub mod connection;
+mod deadline;
+pub mod escape;
+mod http;
 pub mod limits;
 pub mod material;
+pub mod metrics;
+pub mod peer;
+pub mod quota;
 pub mod tls;
+pub mod trace;
 pub mod verifier;

@@ -5,8 +5,11 @@
 //! change. It knows nothing of files, partners or tokens.
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -16,6 +19,8 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+
+use super::peer::sha256;
 
 /// Whether the revocation lists are fresh enough to rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +110,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        note_presented(end_entity);
         let at = i64::try_from(now.as_secs())
             .ok()
             .and_then(|seconds| Timestamp::from_second(seconds).ok())
@@ -157,4 +163,35 @@ impl fmt::Debug for ClientVerifier {
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
+}
+
+tokio::task_local! {
+    /// The leaf shown in the handshake that is being polled; a refused handshake leaves no
+    /// session to ask.
+    static PRESENTED: Presented;
+}
+
+/// The certificate a peer showed, as far as it came to that.
+#[derive(Clone, Default)]
+pub(super) struct Presented(Arc<OnceLock<[u8; 32]>>);
+
+impl Presented {
+    /// Its thumbprint, base64url without padding.
+    pub(super) fn thumbprint(&self) -> Option<String> {
+        self.0.get().map(|digest| URL_SAFE_NO_PAD.encode(digest))
+    }
+}
+
+/// Runs a handshake and tells which certificate it was shown.
+pub(super) async fn presented_during<F: Future>(handshake: F) -> (F::Output, Presented) {
+    let presented = Presented::default();
+    let outcome = PRESENTED.scope(presented.clone(), handshake).await;
+    (outcome, presented)
+}
+
+fn note_presented(leaf: &CertificateDer<'_>) {
+    // Outside a handshake (an open connection is checked again) nobody asks.
+    let _ = PRESENTED.try_with(|presented| {
+        let _ = presented.0.set(sha256(leaf));
+    });
 }
