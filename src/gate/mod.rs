@@ -17,4 +17,5 @@ pub mod peer;
 pub mod quota;
 pub mod tls;
 pub mod trace;
+pub mod token;
 pub mod verifier;

@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The OAuth 2.0 face of the gateway, on the same port as everything else.
+//!
+//! Enters: HTTP requests over connections whose certificate the gate has read. Leaves:
+//! access tokens bound to that certificate, what is known of a token, the published keys
+//! and the server's metadata. It knows no gRPC and no storage; it never logs a token.
+
+pub mod keys;
+pub mod settings;
