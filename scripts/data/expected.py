@@ -44,7 +44,7 @@ def lines():
     ranked = sorted(sold, key=lambda product: (-sold[product], product))
     listing_of = {product: listings[k % len(listings)] for k, product in enumerate(ranked)}
 
-    regions = [r["code"] for r in rows("reference/regions_cn.csv")][:31]
+    regions = [r["code"] for r in rows("reference/regions.csv")][:31]
     states = sorted({row["state"] for row in source})
     region_of = {state: regions[k % len(regions)] for k, state in enumerate(states)}
 
