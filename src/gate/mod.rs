@@ -16,6 +16,6 @@ pub mod metrics;
 pub mod peer;
 pub mod quota;
 pub mod tls;
-pub mod trace;
 pub mod token;
+pub mod trace;
 pub mod verifier;
