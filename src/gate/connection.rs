@@ -20,6 +20,9 @@ use super::tls::TlsReloader;
 use super::verifier::Freshness;
 use crate::clock::Env;
 
+/// How long a peer that was asked to go may take.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// One open connection.
 pub struct Connection {
     peer: PeerIdentity,
@@ -83,13 +86,16 @@ impl Connection {
         CallGuard(self.clone())
     }
 
-    /// Notes that a frame of an answer was handed over; the first time for each answer.
-    pub(super) fn follow(&self, progress: &Arc<Progress>) {
+    /// Watches over an answer that the peer must take from now on.
+    pub(super) fn follow(&self) -> Arc<Progress> {
+        let progress = Arc::new(Progress::default());
+        progress.handed(self);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= 64 {
             answers.retain(|answer| answer.strong_count() > 0);
         }
-        answers.push(Arc::downgrade(progress));
+        answers.push(Arc::downgrade(&progress));
+        progress
     }
 
     /// Milliseconds since the start, never 0.
@@ -97,12 +103,17 @@ impl Connection {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Closes what the limits say must go.
+    /// Lets it go, or cuts it, if the limits say so.
     fn look(&self, limits: &Limits, now: Instant) {
         let age = now.saturating_duration_since(self.since);
         let last = self.last_call.load(Ordering::Relaxed);
         if last == 0 {
-            if age >= seconds(limits.first_request_seconds) {
+            let patience = seconds(limits.first_request_seconds);
+            if age >= patience {
+                self.leave.cancel();
+            }
+            // A peer that has not even finished its preface cannot be asked.
+            if age >= patience + patience.min(GOODBYE) {
                 self.cut.cancel();
             }
             return;
@@ -113,7 +124,7 @@ impl Connection {
                 self.leave.cancel();
             }
             // A peer that does not even go when asked is still pinging us.
-            if idle >= seconds(limits.idle_seconds) + seconds(limits.first_request_seconds) {
+            if idle >= seconds(limits.idle_seconds) + GOODBYE {
                 self.cut.cancel();
             }
         }
@@ -121,6 +132,7 @@ impl Connection {
             self.leave.cancel();
         }
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        // An answer nobody asks for any more is not upgraded: it has ended.
         let stalled = answers.iter().filter_map(Weak::upgrade).any(|answer| {
             let since = answer.0.load(Ordering::Relaxed);
             since != 0

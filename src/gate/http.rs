@@ -125,13 +125,9 @@ async fn answer(
             }
         }
     };
-    Ok(response.map(|body| Followed {
-        body,
-        connection,
-        progress: Arc::default(),
-        followed: false,
-        _guard: guard,
-    }))
+    // From now on, not from its first frame: a peer that grants no window at all is slow too.
+    let progress = connection.follow();
+    Ok(response.map(|body| Followed { body, connection, progress, _guard: guard }))
 }
 
 /// Whether a request is a gRPC call, by its content type.
@@ -149,7 +145,6 @@ struct Followed {
     body: Body,
     connection: Arc<Connection>,
     progress: Arc<Progress>,
-    followed: bool,
     _guard: CallGuard,
 }
 
@@ -168,9 +163,6 @@ impl HttpBody for Followed {
             && frame.is_data()
         {
             this.progress.handed(&this.connection);
-            if !std::mem::replace(&mut this.followed, true) {
-                this.connection.follow(&this.progress);
-            }
         }
         polled
     }

@@ -19,7 +19,7 @@ pub struct Limits {
     pub handshakes_per_address: u32,
     /// A TLS handshake must be done within this. Default 10.
     pub handshake_seconds: u64,
-    /// The first request must have come within this after the handshake. Default 20.
+    /// The first request must have come within this after the handshake. Default 30.
     pub first_request_seconds: u64,
     /// A connection without any call in progress is closed after this. Default 300.
     pub idle_seconds: u64,
@@ -84,7 +84,7 @@ impl Default for Limits {
             connections_per_address: 1_000,
             handshakes_per_address: 64,
             handshake_seconds: 10,
-            first_request_seconds: 20,
+            first_request_seconds: 30,
             idle_seconds: 300,
             connection_age_seconds: 86_400,
             drain_seconds: 30,

@@ -3,19 +3,33 @@
 //! Enters: TCP connections. Leaves: calls with a [`Caller`](crate::domain::caller::Caller)
 //! that only the gate can make. It knows the directory of partners and the access table of
 //! the contract, and nothing of what the handlers do.
+//!
+//! The path of a request: [`accept`] (caps, TLS by [`tls`], the peer's [`peer`] identity),
+//! HTTP within [`limits`], then the steps in [`service`]: identify, token, scope, quota,
+//! deadline, handler; every outcome goes to [`audit`] and [`metrics`].
 
 pub mod accept;
+mod answer;
 pub mod audit;
+mod call;
 pub mod connection;
 mod deadline;
 pub mod escape;
 mod http;
 pub mod limits;
 pub mod material;
+mod metadata;
 pub mod metrics;
 pub mod peer;
 pub mod quota;
+pub mod service;
+mod standing;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod token;
 pub mod trace;
 pub mod verifier;
+
+pub use accept::{Door, Drained, serve};
+pub use service::{Gate, GateParts, caller};

@@ -159,15 +159,27 @@ impl TlsReloader {
         changed
     }
 
-    /// Looks at the files every second, for ever. Run it beside the server.
+    /// Looks at the files every second, and at once on SIGHUP, for ever. Run it beside the server.
     pub async fn watch(self: Arc<Self>) {
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut hangup = hangup();
         loop {
-            tick.tick().await;
+            let asked = tokio::select! {
+                _ = tick.tick() => false,
+                () = hangup.next() => true,
+            };
             let this = self.clone();
             // Reading files may block; a panic in there must not end the watch.
-            let _ = tokio::task::spawn_blocking(move || this.reload_if_changed()).await;
+            let _ = tokio::task::spawn_blocking(move || {
+                if asked {
+                    // The alarm is the answer; whoever sends a signal reads the log.
+                    let _ = this.reload();
+                } else {
+                    this.reload_if_changed();
+                }
+            })
+            .await;
         }
     }
 
@@ -275,6 +287,31 @@ impl TimeProvider for OurTime {
 impl std::fmt::Debug for OurTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("OurTime")
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+fn hangup() -> Hangup {
+    Hangup {
+        #[cfg(unix)]
+        signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+    }
+}
+
+impl Hangup {
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -1,0 +1,167 @@
+//! One call from its first byte to the end of its answer, as it is recorded.
+//!
+//! Enters: the request's line and peer, and later the outcome. Leaves: one audit record,
+//! one line in the log's span and the metrics, exactly once, also when the peer goes away
+//! or a handler panics.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Request};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::audit::AuditRecord;
+use super::connection::Connection;
+use super::peer::PeerIdentity;
+use super::service::Parts;
+use super::trace::{TRACEPARENT, Trace};
+use crate::domain::partner::PartnerId;
+use crate::proto::MethodAccess;
+
+/// A call in progress; recorded as CANCELLED if dropped before its end.
+pub(super) struct Call {
+    parts: Arc<Parts>,
+    began: Instant,
+    record: Option<AuditRecord>,
+    known: Option<&'static MethodAccess>,
+    trace: Trace,
+    span: Span,
+}
+
+impl Call {
+    pub(super) fn begin<B>(parts: &Arc<Parts>, request: &Request<B>) -> Self {
+        let trace = Trace::of(request.headers(), &parts.env);
+        let peer = request.extensions().get::<PeerIdentity>();
+        let known = crate::proto::access(request.uri().path());
+        let record = AuditRecord {
+            at: parts.env.now(),
+            event: "call",
+            method: request.uri().path().to_owned(),
+            partner: String::new(),
+            code: "UNKNOWN",
+            reason: String::new(),
+            certificate: peer.map(|peer| peer.thumbprint().to_owned()).unwrap_or_default(),
+            address: peer.map(|peer| peer.address().to_string()).unwrap_or_default(),
+            trace_id: trace.id(),
+            duration_us: 0,
+        };
+        let span = tracing::info_span!(
+            target: "puente::rpc",
+            "rpc",
+            method = known.map_or("unknown", |row| row.path),
+            partner = Empty,
+            code = Empty,
+            trace_id = record.trace_id,
+        );
+        if let Some(parent) = trace.parent() {
+            // Fails only where no exporter listens.
+            let _ = span.set_parent(parent);
+        }
+        parts.metrics.call_began();
+        Self {
+            parts: parts.clone(),
+            began: Instant::now(),
+            record: Some(record),
+            known,
+            trace,
+            span,
+        }
+    }
+
+    /// Notes whose call it is.
+    pub(super) fn of_partner(&mut self, partner: &PartnerId) {
+        self.span.record("partner", partner.as_str());
+        if let Some(record) = &mut self.record {
+            partner.as_str().clone_into(&mut record.partner);
+        }
+    }
+
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn trace_id(&self) -> String {
+        self.trace.id()
+    }
+
+    pub(super) fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
+    /// Puts the trace into the answer's headers.
+    pub(super) fn stamp(&self, headers: &mut HeaderMap) {
+        if let Some(value) = self.trace.header() {
+            headers.insert(TRACEPARENT, value);
+        }
+    }
+
+    /// Records the outcome the headers or trailers of an answer tell; false if they tell none.
+    pub(super) fn end_as_told(&mut self, headers: &HeaderMap) -> bool {
+        let Some(code) = headers.get("grpc-status") else { return false };
+        if code.as_bytes() == b"0" {
+            self.end(Code::Ok, "");
+            return true;
+        }
+        match Status::from_header_map(headers) {
+            Some(status) => self.end_with(&status),
+            None => self.end(Code::Unknown, ""),
+        }
+        true
+    }
+
+    /// Records the outcome a status tells.
+    pub(super) fn end_with(&mut self, status: &Status) {
+        let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+        self.end(status.code(), &reason);
+    }
+
+    pub(super) fn end(&mut self, code: Code, reason: &str) {
+        let Some(mut record) = self.record.take() else { return };
+        let took = self.began.elapsed();
+        let method = self.known.map_or("unknown", |row| row.path);
+        record.code = name(code);
+        reason.clone_into(&mut record.reason);
+        record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.span.record("code", record.code);
+        self.parts.metrics.call_ended(method, &record.partner, record.code, took);
+        self.span.in_scope(|| self.parts.audit.record(record));
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled, "");
+    }
+}
+
+/// The connection a request came over.
+pub(super) fn connection_of<B>(request: &Request<B>) -> Option<&Arc<Connection>> {
+    request.extensions().get::<Arc<Connection>>()
+}
+
+/// The code's name in google.rpc.Code.
+pub(super) fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
