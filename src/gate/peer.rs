@@ -199,3 +199,63 @@ fn escape_value(text: &mut String, value: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rustls_pki_types::pem::PemObject as _;
+
+    use super::*;
+    use crate::clock::Env;
+    use crate::pki::{Authority, Name, Profile};
+
+    fn peer(change: impl FnOnce(&mut Profile)) -> PeerIdentity {
+        let (env, hour) = (Env::system(), SignedDuration::from_hours(1));
+        let authority = Authority::create(&env, "Test CA", hour).unwrap();
+        let mut profile = Profile::client("customs", hour);
+        change(&mut profile);
+        let issued = authority.issue(&env, &profile).unwrap();
+        let leaf = CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap();
+        let peer = PeerIdentity::from_leaf(&leaf, "127.0.0.1:1".parse().unwrap()).unwrap();
+        assert_eq!(peer.serial(), &issued.serial);
+        assert_eq!(peer.not_after().as_second(), issued.not_after.as_second());
+        peer
+    }
+
+    fn offered(peer: &PeerIdentity) -> Vec<String> {
+        peer.identities().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_kind_of_name_is_offered_once_and_nothing_else() {
+        let peer = peer(|profile| {
+            profile.organization = Some("Aduana".into());
+            profile.names.push(Name::Dns("API.aduana.example".into()));
+            profile.names.push(Name::Dns("api.aduana.example".into()));
+            profile.names.push(Name::Email("it@aduana.example".into()));
+            profile.names.push(Name::Ip([10, 0, 0, 1].into()));
+        });
+        assert_eq!(
+            offered(&peer),
+            [
+                "subject_dn:CN=customs,O=Aduana",
+                "san_uri:urn:puente:partner:customs",
+                "san_dns:api.aduana.example",
+                "san_email:it@aduana.example",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_looks_like_two_attributes_reads_as_one() {
+        let forged = peer(|profile| profile.common_name = "x,O=Aduana".into());
+        let real = peer(|profile| {
+            profile.common_name = "x".into();
+            profile.organization = Some("Aduana".into());
+        });
+        assert_eq!(forged.subject(), "CN=x\\,O=Aduana");
+        assert_eq!(real.subject(), "CN=x,O=Aduana");
+        let spaced = peer(|profile| profile.common_name = " #a\"+;<>\\\n ".into());
+        assert_eq!(spaced.subject(), "CN=\\ #a\\\"\\+\\;\\<\\>\\\\\\0a\\ ");
+    }
+}
