@@ -1,4 +1,3 @@
-//! The OAuth 2.0 face of the gateway, on the same port as everything else.
 //!
 //! Enters: HTTP requests over connections whose certificate the gate has read. Leaves:
 //! access tokens bound to that certificate, what is known of a token, the published keys
@@ -6,3 +5,4 @@
 
 pub mod keys;
 pub mod settings;
+
