@@ -1,3 +1,4 @@
+//! OAuth 2.0: the keys that sign tokens and the endpoints that give them out.
 //!
 //! Enters: HTTP requests over connections whose certificate the gate has read. Leaves:
 //! access tokens bound to that certificate, what is known of a token, the published keys
@@ -5,4 +6,3 @@
 
 pub mod keys;
 pub mod settings;
-
