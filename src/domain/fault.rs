@@ -16,6 +16,19 @@ pub struct Fault {
     pub field: Option<String>,
     /// One sentence that a stranger understands: what is wrong and what to do. Public.
     pub message: String,
+    /// What programs may want to know besides, by name: the state, the missing issuers.
+    pub metadata: Vec<(&'static str, String)>,
+    /// Where several conditions failed, each of them.
+    pub violations: Vec<Violation>,
+}
+
+/// One of several conditions that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What it is about, as `SALE/CNY`.
+    pub subject: String,
+    /// What was expected and what was found.
+    pub description: String,
 }
 
 /// The sorts of refusal, by what the caller has to do.
@@ -62,8 +75,22 @@ impl Fault {
         self
     }
 
+    /// The same fault with one more thing for programs to know.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((name, value.to_string()));
+        self
+    }
+
     fn new(kind: FaultKind, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, reason, field: None, message: message.into() }
+        Self {
+            kind,
+            reason,
+            field: None,
+            message: message.into(),
+            metadata: Vec::new(),
+            violations: Vec::new(),
+        }
     }
 }
 

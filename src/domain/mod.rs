@@ -8,7 +8,21 @@
 mod wording;
 
 pub mod caller;
+pub mod certificate;
+pub mod cuit;
+pub mod currency;
+pub mod decimal;
+pub mod declaration;
 pub mod fault;
+pub mod gtin;
 pub mod identity;
+pub mod ncm;
 pub mod partner;
+pub mod period;
+pub mod place;
+pub mod request_id;
 pub mod scope;
+pub mod size_class;
+pub mod sold_at;
+pub mod text;
+pub mod unit;

@@ -1,0 +1,399 @@
+//! Exact decimals: quantities, prices, amounts, factors, totals.
+//!
+//! Enters: decimal text with a point. Leaves: exact values; a result that does not fit is a
+//! fault, never rounded. It must not know currencies or kinds of sale.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::wording::quoted;
+
+/// The most that the amount of one line may come to, exclusive; with ten decimals, sums over
+/// millions of such lines stay within the 28 digits of an exact decimal.
+const AMOUNT_BOUND: i128 = 10_000_000_000_000;
+/// Digits that an amount may have after the point.
+const AMOUNT_DECIMALS: u32 = 10;
+
+/// A type that holds an exact decimal, and that prints without trailing zeros.
+macro_rules! exact {
+    ($(#[$meta:meta])* $Name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $Name(Decimal);
+
+        impl $Name {
+            /// Zero.
+            pub const ZERO: Self = Self(Decimal::ZERO);
+
+            /// The exact value, without trailing zeros.
+            pub const fn value(self) -> Decimal {
+                self.0
+            }
+
+            /// Whether it is below zero.
+            pub fn is_negative(self) -> bool {
+                self.0 < Decimal::ZERO
+            }
+
+            /// Whether it is zero.
+            pub fn is_zero(self) -> bool {
+                self.0.is_zero()
+            }
+
+            /// The same value, refused if below zero.
+            ///
+            /// # Errors
+            /// `NEGATIVE_DECIMAL`.
+            pub fn non_negative(self) -> Result<Self, Fault> {
+                if self.is_negative() {
+                    return Err(Fault::malformed(
+                        "NEGATIVE_DECIMAL",
+                        format!("{self} is below zero; write it without a sign"),
+                    ));
+                }
+                Ok(self)
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        serde_as_text!($Name);
+    };
+}
+
+macro_rules! from_decimal_text {
+    ($Name:ident, $reason:literal, $integer_digits:literal, $decimals:literal) => {
+        impl FromStr for $Name {
+            type Err = Fault;
+
+            fn from_str(text: &str) -> Result<Self, Fault> {
+                parse(text, $reason, $integer_digits, $decimals).map(Self)
+            }
+        }
+    };
+}
+
+exact! {
+    /// How many units of the listing; signed, as an adjustment may take away.
+    Quantity
+}
+from_decimal_text!(Quantity, "INVALID_QUANTITY", 12, 6);
+
+exact! {
+    /// What the buyer paid for one unit, tax and shipping apart; signed, as an adjustment may
+    /// give back.
+    UnitPrice
+}
+from_decimal_text!(UnitPrice, "INVALID_PRICE", 12, 10);
+
+exact! {
+    /// An amount of money in some currency; the exact product or sum of what it came from.
+    Amount
+}
+
+from_decimal_text!(Amount, "INVALID_FIELD", 18, 10);
+
+exact! {
+    /// How many statistical units (litres, kilograms) are in one selling unit; above zero.
+    Factor
+}
+
+impl FromStr for Factor {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let value = parse(text, "INVALID_FIELD", 12, 10)?;
+        if value <= Decimal::ZERO {
+            return Err(Fault::malformed(
+                "INVALID_FIELD",
+                format!(
+                    "a factor is above zero, not {value}: say how many statistical units are \
+                         in one selling unit, as 0.75"
+                ),
+            ));
+        }
+        Ok(Self(value))
+    }
+}
+
+impl Quantity {
+    /// A whole number of units.
+    pub fn whole(units: u32) -> Self {
+        Self(Decimal::from(units))
+    }
+
+    /// From a value computed elsewhere, such as a column of a store; trailing zeros go.
+    pub fn of(value: Decimal) -> Self {
+        Self(value.normalize())
+    }
+
+    /// Exactly this many units at `price`.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if the exact product is 10,000,000,000,000 or more, or has more
+    /// than ten decimals.
+    pub fn times(self, price: UnitPrice) -> Result<Amount, Fault> {
+        multiply(self.0, price.0)
+            .filter(|product| {
+                product.scale() <= AMOUNT_DECIMALS
+                    && product.mantissa().abs() < AMOUNT_BOUND * 10i128.pow(product.scale())
+            })
+            .map(Amount)
+            .ok_or_else(|| {
+                Fault::malformed(
+                    "AMOUNT_OUT_OF_RANGE",
+                    "quantity x unit_price must be below 10,000,000,000,000 and have at most 10 \
+                     decimals, as amounts are never rounded; check both, or split the line",
+                )
+            })
+    }
+
+    /// Exactly this many selling units in statistical units.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if the exact product has more than 28 digits.
+    pub fn in_statistical_units(self, factor: Factor) -> Result<Quantity, Fault> {
+        multiply(self.0, factor.0).map(Self).ok_or_else(overflow)
+    }
+
+    /// The exact sum.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if it has more than 28 digits.
+    pub fn plus(self, other: Self) -> Result<Self, Fault> {
+        add(self.0, other.0).map(Self).ok_or_else(overflow)
+    }
+}
+
+impl Amount {
+    /// From a value computed elsewhere, such as a column of a store; trailing zeros go.
+    pub fn of(value: Decimal) -> Self {
+        Self(value.normalize())
+    }
+
+    /// The exact sum.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if it has more than 28 digits.
+    pub fn plus(self, other: Self) -> Result<Self, Fault> {
+        add(self.0, other.0).map(Self).ok_or_else(overflow)
+    }
+}
+
+impl std::ops::Neg for Quantity {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(if self.0.is_zero() { self.0 } else { -self.0 })
+    }
+}
+
+impl std::ops::Neg for Amount {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(if self.0.is_zero() { self.0 } else { -self.0 })
+    }
+}
+
+/// Lines counted, with their quantities and amounts added up exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// How many lines.
+    pub lines: u64,
+    /// Sum of the signed quantities.
+    pub quantity: Quantity,
+    /// Sum of the signed amounts.
+    pub amount: Amount,
+}
+
+impl Totals {
+    /// These and `lines` more.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit.
+    pub fn plus(self, other: Self) -> Result<Self, Fault> {
+        Ok(Self {
+            lines: self.lines.checked_add(other.lines).ok_or_else(overflow)?,
+            quantity: self.quantity.plus(other.quantity)?,
+            amount: self.amount.plus(other.amount)?,
+        })
+    }
+
+    /// One line of this signed quantity and amount.
+    pub fn of_line(quantity: Quantity, amount: Amount) -> Self {
+        Self { lines: 1, quantity, amount }
+    }
+}
+
+/// `-?digits(.digits)?` with at most so many digits on each side, 28 in all.
+fn parse(
+    text: &str,
+    reason: &'static str,
+    integer_digits: usize,
+    decimals: usize,
+) -> Result<Decimal, Fault> {
+    let refuse = || Err(malformed(text, reason, integer_digits, decimals));
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest.as_bytes()),
+        None => (false, text.as_bytes()),
+    };
+    if digits.len() > integer_digits + 1 + decimals {
+        return refuse();
+    }
+    // At most 29 digits follow: far from the end of an i128.
+    let mut mantissa: i128 = 0;
+    let mut point = None;
+    for (i, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + i128::from(byte - b'0');
+            }
+            b'.' if point.is_none() && i > 0 => point = Some(i),
+            _ => return refuse(),
+        }
+    }
+    let (before, after) = match point {
+        Some(at) => (at, digits.len() - at - 1),
+        None => (digits.len(), 0),
+    };
+    let sound = (1..=integer_digits).contains(&before)
+        && after <= decimals
+        && (point.is_none() || after > 0);
+    if !sound {
+        return refuse();
+    }
+    build(if negative { -mantissa } else { mantissa }, after as u32).ok_or_else(overflow)
+}
+
+/// The decimal of this mantissa and scale without trailing zeros; `None` beyond 96 bits.
+fn build(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    Decimal::try_from_i128_with_scale(mantissa, scale).ok()
+}
+
+/// The exact product; `None` beyond 96 bits.
+fn multiply(a: Decimal, b: Decimal) -> Option<Decimal> {
+    build(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
+}
+
+/// The exact sum; `None` beyond 96 bits. (`Decimal`'s own addition would round there.)
+fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let scale = a.scale().max(b.scale());
+    let widen = |x: Decimal| 10i128.checked_pow(scale - x.scale())?.checked_mul(x.mantissa());
+    build(widen(a)?.checked_add(widen(b)?)?, scale)
+}
+
+fn malformed(text: &str, reason: &'static str, integer_digits: usize, decimals: usize) -> Fault {
+    Fault::malformed(
+        reason,
+        format!(
+            "{} is not a decimal number; write digits with a point, at most {integer_digits} \
+             before it and {decimals} after it, no exponent, no separators, as 1234.5",
+            quoted(text)
+        ),
+    )
+}
+
+fn overflow() -> Fault {
+    Fault::malformed(
+        "AMOUNT_OUT_OF_RANGE",
+        "the exact sum has more than 28 digits; check the quantities and prices of the lines",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parses_what_it_prints(text in "-?(0|[1-9][0-9]{0,11})(\\.[0-9]{1,6})?") {
+            let quantity: Quantity = text.parse().unwrap();
+            prop_assert_eq!(quantity.to_string().parse::<Quantity>().unwrap(), quantity);
+            prop_assert_eq!(quantity.value(), Decimal::from_str_exact(&text).unwrap());
+        }
+
+        #[test]
+        fn an_amount_is_the_exact_product(q in -999_999i64..999_999, p in 0i64..999_999_999) {
+            let quantity = Quantity::of(Decimal::new(q, 3));
+            let price = UnitPrice(Decimal::new(p, 6).normalize());
+            let amount = quantity.times(price).unwrap();
+            prop_assert_eq!(amount.value(), Decimal::from_i128_with_scale(
+                i128::from(q) * i128::from(p), 9));
+            prop_assert_eq!(amount.to_string().parse::<Amount>().unwrap(), amount);
+        }
+
+        #[test]
+        fn sums_do_not_depend_on_order(parts in proptest::collection::vec(any::<i32>(), 0..20)) {
+            let amounts = parts.iter().map(|p| Amount::of(Decimal::new(i64::from(*p), 4)));
+            let there = amounts.clone().try_fold(Amount::ZERO, Amount::plus).unwrap();
+            let back = amounts.rev().try_fold(Amount::ZERO, Amount::plus).unwrap();
+            prop_assert_eq!(there.to_string(), back.to_string());
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,45}|[-0-9.]{0,45}") {
+            let _ = (text.parse::<Quantity>(), text.parse::<Amount>());
+        }
+    }
+
+    #[test]
+    fn only_plain_decimals_are_taken() {
+        for text in [
+            "",
+            "-",
+            ".",
+            "+1",
+            "1.",
+            ".5",
+            "1e3",
+            "1,5",
+            " 1",
+            "1 ",
+            "--1",
+            "1.2.3",
+            "0x1",
+            "NaN",
+            "1.1234567",
+            "1234567890123",
+            "١",
+        ] {
+            assert_eq!(text.parse::<Quantity>().unwrap_err().reason, "INVALID_QUANTITY", "{text}");
+        }
+        assert_eq!("-0".parse::<Quantity>().unwrap().to_string(), "0");
+        assert_eq!("007.10".parse::<Quantity>().unwrap().to_string(), "7.1");
+        assert_eq!("0".parse::<Factor>().unwrap_err().reason, "INVALID_FIELD");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_fault_and_not_rounded() {
+        let most: Quantity = "999999999999.999999".parse().unwrap();
+        let price: UnitPrice = "999999999999.999999".parse().unwrap();
+        assert_eq!(most.times(price).unwrap_err().reason, "AMOUNT_OUT_OF_RANGE");
+        let fine: UnitPrice = "0.0000000001".parse().unwrap();
+        let part: Quantity = "0.5".parse().unwrap();
+        assert_eq!(part.times(fine).unwrap_err().reason, "AMOUNT_OUT_OF_RANGE");
+        assert_eq!(
+            "2".parse::<Quantity>().unwrap().times(fine).unwrap().to_string(),
+            "0.0000000002"
+        );
+        let large = Amount::of(Decimal::MAX);
+        let small: Amount = "0.1".parse().unwrap();
+        assert_eq!(large.plus(small).unwrap_err().reason, "AMOUNT_OUT_OF_RANGE");
+        assert_eq!(-Quantity::ZERO, Quantity::ZERO);
+    }
+}
