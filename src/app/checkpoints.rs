@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
-use crate::ledger::{
-    Hash, LastSigned, Node, SignedCheckpoint, Signer, VerifyingKey, merkle,
-};
+use crate::ledger::{Hash, LastSigned, Node, SignedCheckpoint, Signer, VerifyingKey, merkle};
 use crate::store::Store;
 
 /// Signs the ledger's checkpoints and keeps the record of the last one.
@@ -25,7 +23,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Signs with `signer` and keeps the record in file `record`, made on the first signature.
+    /// Signs with `signer` and keeps the record in file `record`, which [`begin`] made.
     pub fn new(signer: Signer, record: PathBuf) -> Self {
         Self { signer, record, newest: Mutex::new(None) }
     }
@@ -47,15 +45,14 @@ impl Checkpoints {
             return Ok(signed.clone());
         }
         let last = read(&self.record)?;
-        let proof = match &last {
-            Some(last) if last.size <= tree.size() => {
-                consistency(store, last.size, tree.size()).await?
-            }
-            Some(_) | None => Vec::new(),
+        let proof = if last.size <= tree.size() {
+            consistency(store, last.size, tree.size()).await?
+        } else {
+            Vec::new()
         };
         let unrecorded = self
             .signer
-            .sign(last.as_ref(), tree.size(), tree.root(), &proof)
+            .sign(Some(&last), tree.size(), tree.root(), &proof)
             .map_err(|reason| Error::precondition("LEDGER_INCONSISTENT", reason.to_string()))?;
         let text = serde_json::to_vec(&unrecorded.last())
             .map_err(|reason| Error::internal(format!("checkpoint record: {reason}")))?;
@@ -81,22 +78,33 @@ pub async fn fetch(store: &dyn Store, nodes: Vec<Node>) -> Result<HashMap<Node, 
     Ok(nodes.into_iter().zip(hashes).filter_map(|(node, hash)| Some((node, hash?))).collect())
 }
 
-fn read(path: &Path) -> Result<Option<LastSigned>> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(reason) => return Err(Error::internal(format!("{}: {reason}", path.display()))),
-    };
-    serde_json::from_slice(&text).map(Some).map_err(|reason| {
+/// Makes the record of a ledger that begins: nothing signed yet. Once, by `init`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn begin(record: &Path, origin: &str) -> Result<()> {
+    let nothing = LastSigned { origin: origin.to_owned(), size: 0, root: Hash::empty_root() };
+    let text = serde_json::to_vec(&nothing)
+        .map_err(|reason| Error::internal(format!("checkpoint record: {reason}")))?;
+    write_durably(record, &text)
+        .map_err(|reason| Error::internal(format!("{}: {reason}", record.display())))
+}
+
+/// The record; where it is missing nothing may be signed, since a ledger that lost it could
+/// contradict what it signed before.
+fn read(path: &Path) -> Result<LastSigned> {
+    let unreadable = |reason: &dyn std::fmt::Display| {
         Error::precondition(
             "LEDGER_RECORD_UNREADABLE",
             format!(
-                "the record of the last signed checkpoint, {}, is not readable ({reason}): put \
+                "the record of the last signed checkpoint, {}, cannot be read ({reason}): put \
                  back a good copy; without it nothing is signed",
                 path.display()
             ),
         )
-    })
+    };
+    let text = fs::read(path).map_err(|reason| unreadable(&reason))?;
+    serde_json::from_slice(&text).map_err(|reason| unreadable(&reason))
 }
 
 /// Writes a file so that after a power loss it is either the old or the new one, whole.

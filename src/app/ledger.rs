@@ -57,7 +57,7 @@ impl LedgerDesk {
         let known = fetch(&*self.app.store, nodes).await?;
         let hashes = merkle::inclusion_proof(index, size, &|node| known.get(&node).copied())
             .map_err(|reason| Error::internal(reason.to_string()))?;
-        Ok(Proof::new(&entry, index, hashes, checkpoint))
+        Ok(Proof::new(&entry, index, hashes, &checkpoint))
     }
 
     /// The receipt of one of the caller's own requests.

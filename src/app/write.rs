@@ -42,7 +42,7 @@ impl Intent {
         Self {
             request: RequestKey { partner: caller.partner().clone(), request_id, digest },
             actor: Actor {
-                certificate: Some(caller.certificate().to_owned()),
+                certificate: Some(caller.certificate_thumbprint().to_owned()),
                 trace_id: Some(caller.trace_id().to_owned()),
             },
             validate_only,

@@ -26,3 +26,6 @@ pub mod size_class;
 pub mod sold_at;
 pub mod text;
 pub mod unit;
+
+pub mod pending;
+pub use pending::{analytics, listing, reference, sale};

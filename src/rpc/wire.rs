@@ -276,7 +276,8 @@ pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
 pub fn moment(field: &str, at: Option<prost_types::Timestamp>) -> Result<Timestamp> {
     let at = required(field, at)?;
     let refuse = || invalid(field, "is no moment between the years 1 and 9999");
-    if !(0..1_000_000_000).contains(&at.nanos) || !(-62_135_596_800..=253_402_300_799).contains(&at.seconds)
+    if !(0..1_000_000_000).contains(&at.nanos)
+        || !(-62_135_596_800..=253_402_300_799).contains(&at.seconds)
     {
         return Err(refuse());
     }

@@ -1,1 +1,193 @@
-//! Placeholder.
+//! What is kept, and the one way to change it.
+//!
+//! Enters: [`Change`]s from use cases, and questions. Leaves: documents, ledger
+//! entries, rollups. [`Writer`](writer::Writer) gathers changes into groups; a
+//! [`Store`] applies a group in one durable transaction. It must not know
+//! who asks or over which transport; rows stop here.
+
+pub mod sqlite;
+pub mod writer;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use crate::change::{Change, Committed, Kind, Record, Refusal};
+use crate::domain::analytics::RollupCell;
+use crate::domain::partner::PartnerId;
+use crate::domain::request_id::RequestId;
+use crate::error::Result;
+use crate::ledger::{Hash, Node, Receipt, Tree};
+
+/// A durable store with its ledger.
+///
+/// Every method answers from committed state. Errors are `INTERNAL` or, where waiting helps,
+/// `UNAVAILABLE`; they never carry a partner's data.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Applies a group of changes in one transaction and returns once it is durable.
+    ///
+    /// Changes are judged in order, each against what those before it wrote; a refused one
+    /// leaves no trace and does not touch its neighbours. An error means that none was applied,
+    /// or that the outcome is unknown and is learnt by asking for the request keys.
+    async fn commit(&self, group: Group) -> Result<Vec<Judged>>;
+
+    /// The document, if there is one.
+    async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>>;
+
+    /// Those of the documents that exist, in no particular order.
+    async fn records(&self, kind: Kind, keys: Vec<String>) -> Result<Vec<Record>>;
+
+    /// A page of documents in the order of their keys.
+    async fn page(&self, query: PageQuery) -> Result<Vec<Record>>;
+
+    /// What became of an earlier request.
+    async fn request(&self, partner: &PartnerId, id: &RequestId) -> Result<Option<StoredRequest>>;
+
+    /// The Merkle tree as of the last commit.
+    async fn tree(&self) -> Result<Tree>;
+
+    /// A ledger entry with what opens its commitment.
+    async fn entry(&self, index: u64) -> Result<Option<StoredEntry>>;
+
+    /// Complete nodes of the tree, leaves (level 0) included, one answer for each asked.
+    async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Option<Hash>>>;
+
+    /// What a report holds so far; zeros if nothing.
+    async fn report_progress(&self, report: &str) -> Result<ReportProgress>;
+
+    /// Rollup cells that match.
+    async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>>;
+
+    /// Answers if the store can be read; used by readiness.
+    async fn ping(&self) -> Result<()>;
+}
+
+/// A group of changes with what the transaction needs from outside, ready before it begins.
+pub struct Group {
+    /// The changes, in order of arrival.
+    pub changes: Vec<Change>,
+    /// The moment recorded in every entry of the group.
+    pub at: Timestamp,
+    /// One fresh salt for each change.
+    pub salts: Vec<[u8; 32]>,
+}
+
+/// What became of one change of a group.
+pub type Judged = std::result::Result<Committed, Refusal>;
+
+/// Which documents to list.
+#[derive(Clone, Debug)]
+pub struct PageQuery {
+    /// Their kind.
+    pub kind: Kind,
+    /// Only those of this owner.
+    pub owner: Option<String>,
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those whose column (one of [`Kind::columns`]) has this value.
+    pub equal: Vec<(&'static str, String)>,
+    /// Only those whose column begins so.
+    pub prefix: Vec<(&'static str, String)>,
+    /// Only those whose key is greater; empty for the first page.
+    pub after: String,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl PageQuery {
+    /// All documents of a kind, `limit` at a time.
+    pub fn all(kind: Kind, limit: u32) -> Self {
+        Self {
+            kind,
+            owner: None,
+            state: None,
+            equal: Vec::new(),
+            prefix: Vec::new(),
+            after: String::new(),
+            limit,
+        }
+    }
+}
+
+/// A request that was answered before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRequest {
+    /// SHA-256 over its method and body.
+    pub digest: [u8; 32],
+    /// The receipt it was given.
+    pub receipt: Receipt,
+    /// The answer it was given, as JSON.
+    pub answer: Vec<u8>,
+}
+
+/// A ledger entry as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The leaf, exactly as hashed.
+    pub entry: Vec<u8>,
+    /// The salt of its commitment.
+    pub salt: Vec<u8>,
+    /// The content it commits to.
+    pub content: Vec<u8>,
+}
+
+/// What a report holds so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportProgress {
+    /// Lines of the client's sequence that are settled; where it goes on.
+    pub next_line: u64,
+    /// Lines stored without remark.
+    pub accepted: u64,
+    /// Lines stored with a remark.
+    pub warned: u64,
+    /// Times a known line was sent again.
+    pub duplicates: u64,
+    /// Times a malformed line was sent.
+    pub refused: u64,
+    /// Totals over the stored lines by (kind, currency), sorted.
+    pub totals: Vec<KindTotal>,
+}
+
+/// Totals of one kind in one currency, signed as the kind says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindTotal {
+    /// The kind, as the domain spells it.
+    pub kind: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Lines.
+    pub lines: u64,
+    /// Signed quantity in selling units.
+    pub quantity: Decimal,
+    /// Signed amount.
+    pub amount: Decimal,
+}
+
+/// Which rollup cells to read; `None` and empty mean all.
+#[derive(Clone, Debug, Default)]
+pub struct RollupQuery {
+    /// Only this marketplace's.
+    pub marketplace: Option<String>,
+    /// Only this report's (its key).
+    pub report: Option<String>,
+    /// First day, inclusive.
+    pub from: Option<Date>,
+    /// Last day, inclusive.
+    pub to: Option<Date>,
+    /// Only this seller's (11 digits).
+    pub seller: Option<String>,
+    /// Only NCM codes that begin so.
+    pub ncm_prefix: Option<String>,
+    /// Only this province's.
+    pub province: Option<String>,
+    /// Only this size class's.
+    pub size_class: Option<String>,
+    /// Only this channel's.
+    pub channel: Option<String>,
+    /// Only destinations that begin so.
+    pub destination_prefix: Option<String>,
+    /// Only this currency.
+    pub currency: Option<String>,
+}

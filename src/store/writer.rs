@@ -127,12 +127,7 @@ async fn run(
     }
 }
 
-async fn commit(
-    store: &dyn Store,
-    env: &Env,
-    group: Vec<Waiting>,
-    grown: &watch::Sender<u64>,
-) {
+async fn commit(store: &dyn Store, env: &Env, group: Vec<Waiting>, grown: &watch::Sender<u64>) {
     let mut changes = Vec::with_capacity(group.len());
     let mut answers = Vec::with_capacity(group.len());
     let mut rooms = Vec::with_capacity(group.len());

@@ -15,11 +15,7 @@ pub fn one(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<O
 }
 
 /// Version and state of the document; version 0 and no state if there is none.
-pub fn standing(
-    connection: &Connection,
-    kind: Kind,
-    key: &str,
-) -> rusqlite::Result<(u64, String)> {
+pub fn standing(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<(u64, String)> {
     let sql = format!("SELECT version, state FROM {} WHERE key = ?1", kind.table());
     let found = connection
         .prepare_cached(&sql)?

@@ -60,10 +60,8 @@ fn rollback(connection: &Connection) {
 /// Whether the fault lies in what was to be written and not in the disk or the file.
 fn is_data_fault(fault: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    matches!(
-        fault.sqlite_error_code(),
-        Some(ConstraintViolation | TooBig | TypeMismatch)
-    ) || matches!(fault, rusqlite::Error::ToSqlConversionFailure(_))
+    matches!(fault.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+        || matches!(fault, rusqlite::Error::ToSqlConversionFailure(_))
 }
 
 fn attempt(connection: &mut Connection, group: &Group) -> rusqlite::Result<Vec<Judged>> {
@@ -196,9 +194,8 @@ fn append(
     let leaf = entry.leaf_hash();
     let mut completed = vec![(Node { level: 0, index: tree.size() }, leaf)];
     tree.append(leaf, &mut completed);
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO ledger_nodes (level, node_index, hash) VALUES (?1, ?2, ?3)",
-    )?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO ledger_nodes (level, node_index, hash) VALUES (?1, ?2, ?3)")?;
     for (node, hash) in completed {
         insert.execute((node.level, signed(node.index), hash.as_bytes()))?;
     }

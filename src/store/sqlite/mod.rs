@@ -64,9 +64,7 @@ impl SqliteStore {
     /// binary.
     pub fn open(path: &Path) -> Result<Self> {
         let mut writer = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
-        migrations::migrations::runner()
-            .run(&mut writer)
-            .map_err(|e| unusable(path, &e))?;
+        migrations::migrations::runner().run(&mut writer).map_err(|e| unusable(path, &e))?;
         let (jobs, queue) = std::sync::mpsc::channel::<Job>();
         std::thread::Builder::new()
             .name("puente-writer".into())

@@ -14,9 +14,7 @@ use crate::store::{KindTotal, ReportProgress, RollupQuery, StoredEntry};
 /// A ledger entry with what opens its commitment.
 pub fn entry(connection: &Connection, index: u64) -> rusqlite::Result<Option<StoredEntry>> {
     connection
-        .prepare_cached(
-            "SELECT entry, salt, content FROM ledger_entries WHERE entry_index = ?1",
-        )?
+        .prepare_cached("SELECT entry, salt, content FROM ledger_entries WHERE entry_index = ?1")?
         .query_row([signed(index)], |row| {
             Ok(StoredEntry { entry: row.get(0)?, salt: row.get(1)?, content: row.get(2)? })
         })
@@ -24,10 +22,7 @@ pub fn entry(connection: &Connection, index: u64) -> rusqlite::Result<Option<Sto
 }
 
 /// Complete nodes of the tree.
-pub fn nodes(
-    connection: &Connection,
-    nodes: &[Node],
-) -> rusqlite::Result<Vec<Option<Hash>>> {
+pub fn nodes(connection: &Connection, nodes: &[Node]) -> rusqlite::Result<Vec<Option<Hash>>> {
     let mut statement = connection
         .prepare_cached("SELECT hash FROM ledger_nodes WHERE level = ?1 AND node_index = ?2")?;
     nodes
@@ -42,10 +37,7 @@ pub fn nodes(
 }
 
 /// What a report holds so far.
-pub fn report_progress(
-    connection: &Connection,
-    report: &str,
-) -> rusqlite::Result<ReportProgress> {
+pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Result<ReportProgress> {
     let counts = connection
         .prepare_cached(
             "SELECT next_line, accepted, warned, duplicates, refused FROM report_progress \
@@ -81,10 +73,7 @@ pub fn report_progress(
 }
 
 /// Rollup cells that match; cells of the same dimensions in several reports come separately.
-pub fn rollups(
-    connection: &Connection,
-    query: &RollupQuery,
-) -> rusqlite::Result<Vec<RollupCell>> {
+pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result<Vec<RollupCell>> {
     let mut conditions: BTreeMap<&str, String> = BTreeMap::new();
     let mut equal = |condition: &'static str, value: &Option<String>| {
         if let Some(value) = value {
