@@ -62,6 +62,13 @@ impl Directory {
         directory
     }
 
+    /// Puts these partners in the place of all, as a commit that touches them does.
+    #[cfg(test)]
+    pub fn replace(&self, partners: Vec<Partner>) {
+        self.now.store(Arc::new(Snapshot::of(partners, HashSet::new())));
+        self.changed.send_modify(|version| *version += 1);
+    }
+
     /// The partner that exactly one of the offered attributes names.
     pub fn by_identity(&self, offered: &[CertificateIdentity]) -> Identified {
         let snapshot = self.now.load();

@@ -5,23 +5,31 @@
 //! the contract, and nothing of what the handlers do.
 //!
 //! The path of a request: [`accept`] (caps, TLS by [`tls`], the peer's [`peer`] identity),
-//! HTTP within [`limits`], then the steps in `service`: identify, token, scope, quota,
+//! HTTP within [`limits`], then the steps in [`service`]: identify, token, scope, quota,
 //! deadline, handler; every outcome goes to [`audit`] and [`metrics`].
 
 pub mod accept;
+mod answer;
 pub mod audit;
+mod call;
 pub mod connection;
 mod deadline;
 pub mod escape;
 mod http;
 pub mod limits;
 pub mod material;
+mod metadata;
 pub mod metrics;
 pub mod peer;
 pub mod quota;
+pub mod service;
+mod standing;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod token;
 pub mod trace;
 pub mod verifier;
 
 pub use accept::{Door, Drained, serve};
+pub use service::{Gate, GateParts, caller};
