@@ -11,11 +11,18 @@ use tower::ServiceExt as _;
 
 use super::super::{keys, settings};
 use super::*;
+use crate::app::App;
+use crate::app::write::{Intent, Plan, put};
+use crate::change::Kind;
 use crate::clock::{Clock as _, CountingIds, ManualClock};
 use crate::domain::identity::CertificateIdentity;
 use crate::domain::partner::Role;
+use crate::domain::request_id::RequestId;
 use crate::domain::scope::Scope;
-use crate::gate::token::SignatureAlgorithm;
+use crate::gate::token::{Revocations, SignatureAlgorithm};
+use crate::ledger::{Draft, EntryKind};
+use crate::store::sqlite::SqliteStore;
+use crate::store::writer::WriterLimits;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const ASK: &str = "grant_type=client_credentials";
@@ -42,10 +49,11 @@ impl Bench {
         let ring = Arc::new(KeyRing::load(&settings, start).unwrap());
         let mut suspended = partner("suspended");
         suspended.state = PartnerState::Suspended;
-        let (directory, tokens) =
-            people(&folder, &env, vec![partner("marketplace"), partner("customs"), suspended])
-                .await;
-        let verifier = Arc::new(Verifier::new(ring.clone(), directory.clone()));
+        let partners = vec![partner("marketplace"), partner("customs"), suspended];
+        let app = people(&folder, &env, partners).await;
+        let directory = app.directory.clone();
+        let verifier = Arc::new(Verifier::new(ring.clone(), Arc::new(Revoked(directory.clone()))));
+        let tokens = Tokens::new(app);
         let oauth = OAuth::new(directory, tokens, ring, verifier.clone(), settings, env);
         Self { _folder: folder, clock, verifier, router: router(Arc::new(oauth)) }
     }
@@ -78,8 +86,36 @@ impl Bench {
     }
 }
 
-async fn people(_folder: &TempDir, _env: &Env, partners: Vec<Partner>) -> (Arc<Directory>, Tokens) {
-    (Arc::new(Directory::from_partners(partners)), Tokens)
+/// The application over a store of its own, with these partners in it.
+async fn people(folder: &TempDir, env: &Env, partners: Vec<Partner>) -> App {
+    let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+    let app = App::start(Arc::new(store), env.clone(), WriterLimits::default()).await.unwrap();
+    for partner in partners {
+        let id = RequestId::new(env.ids.uuid()).unwrap();
+        let intent = Intent::internal("operator".parse().unwrap(), id);
+        let key = partner.id.to_string();
+        let columns = || vec![partner.role.to_string()];
+        let plan = || async {
+            let (expect, write) = put(Kind::Partner, &key, &key, "ACTIVE", columns(), &partner, 0)?;
+            Ok(Plan {
+                answer: (),
+                expect: vec![expect],
+                writes: vec![write],
+                draft: Draft::new(EntryKind::PartnerCreated).about(format!("partners/{key}")),
+            })
+        };
+        app.write(&intent, plan).await.unwrap();
+    }
+    app
+}
+
+/// The directory as the gate sees it.
+struct Revoked(Arc<Directory>);
+
+impl Revocations for Revoked {
+    fn is_revoked(&self, jti: &str) -> bool {
+        self.0.is_revoked(jti)
+    }
 }
 
 fn name(id: &str) -> String {
@@ -281,6 +317,34 @@ async fn a_token_is_known_to_its_owner_only() {
 }
 
 #[tokio::test]
+async fn a_revocation_is_its_owners_and_holds_at_once() {
+    let bench = Bench::new().await;
+    let token = bench.token("marketplace", ASK).await;
+    let ask = format!("token={token}");
+    let active = async || {
+        let (_, answer) = bench.post(Some(peer("marketplace")), INTROSPECT, &ask).await;
+        answer["active"].as_bool().unwrap()
+    };
+    let (foreign, _) = bench.post(Some(peer("customs")), REVOKE, &ask).await;
+    assert_eq!(foreign, StatusCode::OK, "as if the token did not exist");
+    assert!(active().await);
+    for _ in 0..2 {
+        let (status, _) = bench.post(Some(peer("marketplace")), REVOKE, &ask).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(!active().await);
+    }
+    let (unknown, _) = bench.post(Some(peer("marketplace")), REVOKE, "token=unknown").await;
+    assert_eq!(unknown, StatusCode::OK);
+    // With the leeway on expiry: never good again.
+    bench.clock.advance(605);
+    assert!(!active().await);
+    let other = bench.token("marketplace", ASK).await;
+    let (_, answer) =
+        bench.post(Some(peer("marketplace")), INTROSPECT, &format!("token={other}")).await;
+    assert_eq!(answer["active"], true, "others are untouched");
+}
+
+#[tokio::test]
 async fn tokens_of_an_outside_issuer_are_accepted_as_configured() {
     let folder = TempDir::new().unwrap();
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
@@ -299,7 +363,7 @@ async fn tokens_of_an_outside_issuer_are_accepted_as_configured() {
         jwks_file,
     };
     let ours = ring("ours", OAuthSettings { outside_issuers: vec![outside], ..Default::default() });
-    let verifier = Verifier::new(Arc::new(ours), Arc::new(Directory::from_partners(Vec::new())));
+    let verifier = Verifier::new(Arc::new(ours), Arc::new(Revoked(Arc::default())));
     let token = |issuer: &str, audience: &str| {
         let claims = json!({
             "iss": issuer, "aud": audience, "sub": "a service account", "client_id": "customs",
