@@ -22,7 +22,8 @@ pub struct Revoked {
     pub at: Timestamp,
 }
 
-/// The content of a revocation list; [`Authority::sign_list`] makes it a signed one.
+/// The content of a revocation list;
+/// [`Authority::sign_list`](super::Authority::sign_list) makes it a signed one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevocationList {
     /// Grows by one with every list the authority signs.
