@@ -70,7 +70,7 @@ fn a_wrong_type_is_refused_with_its_line() {
 
 #[test]
 fn a_missing_key_is_named_without_a_line() {
-    let fault = fault(&with("client_ca = \"pki/client-ca.pem\"\n", ""));
+    let fault = fault(&with("client_ca = \"pki/ca.pem\"\n", ""));
     assert!(fault.starts_with("puente.toml: missing field `client_ca`"), "{fault}");
 }
 

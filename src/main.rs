@@ -1,3 +1,7 @@
 //! The `puente` binary: arguments to command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    puente::cli::main()
+}

@@ -1,0 +1,162 @@
+//! Answers on standard output: tables for people, JSON for programs.
+//!
+//! Enters: messages of the API and rows of text. Leaves: one document on standard output. JSON
+//! is the protos' own mapping: lowerCamelCase, defaults printed, 64-bit numbers as strings.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::{Serializer, Value};
+
+use super::failure::{Failure, Outcome};
+use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::google::r#type::{Date, Decimal};
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs: the answer in the protos' JSON mapping, one document.
+    Json,
+}
+
+/// Prints `message`, whose proto name is `name`, as JSON, or whatever `table` makes of it.
+pub fn show<M: Message>(
+    output: Output,
+    name: &str,
+    message: &M,
+    table: impl FnOnce(&M) -> String,
+) -> Outcome {
+    match output {
+        Output::Json => print_json(&to_value(name, message)?),
+        Output::Table => print(&table(message)),
+    }
+}
+
+/// The JSON mapping of `message`, whose full proto name is `name`.
+///
+/// # Errors
+/// Only if the name is not one of the contract's.
+pub fn to_value<M: Message>(name: &str, message: &M) -> Outcome<Value> {
+    let internal = |reason: String| Failure::new("INTERNAL", format!("{name}: {reason}"));
+    let descriptor = pool()
+        .and_then(|pool| pool.get_message_by_name(name))
+        .ok_or_else(|| internal("is not in the contract".into()))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+        .map_err(|reason| internal(reason.to_string()))?;
+    let options =
+        SerializeOptions::new().skip_default_fields(false).stringify_64_bit_integers(true);
+    let mut bytes = Vec::new();
+    dynamic
+        .serialize_with_options(&mut Serializer::new(&mut bytes), &options)
+        .and_then(|()| serde_json::from_slice(&bytes))
+        .map_err(|reason| internal(reason.to_string()))
+}
+
+/// Prints a JSON document.
+pub fn print_json(value: &Value) -> Outcome {
+    print(&serde_json::to_string(value).unwrap_or_default())
+}
+
+/// Prints text and a line end, unless it has one.
+pub fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+        // Whoever reads has seen enough, as `head` does.
+        Err(reason) if reason.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(reason) => Err(Failure::new("OUTPUT", format!("standard output: {reason}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A table with this header.
+pub fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
+    table
+}
+
+/// A table of names and values, for one thing.
+pub fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// A cell whose content stands to the right, for numbers.
+pub fn number(value: impl ToString) -> Cell {
+    Cell::new(value.to_string()).set_alignment(CellAlignment::Right)
+}
+
+/// A date as ISO 8601; nothing if it is not there.
+pub fn date(date: Option<&Date>) -> String {
+    date.map(|d| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day)).unwrap_or_default()
+}
+
+/// A decimal as written; nothing if it is not there.
+pub fn decimal(decimal: Option<&Decimal>) -> String {
+    decimal.map(|d| d.value.clone()).unwrap_or_default()
+}
+
+/// A moment in UTC, to the second; nothing if it is not there.
+pub fn moment(at: Option<&prost_types::Timestamp>) -> String {
+    at.and_then(|at| jiff::Timestamp::from_second(at.seconds).ok())
+        .map(|at| at.to_string())
+        .unwrap_or_default()
+}
+
+/// The name of an enum's value without the prefix that all its values have.
+pub fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_owned()
+}
+
+fn pool() -> Option<&'static DescriptorPool> {
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok()).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::proto::puente::sales::v1::{SummarizeResponse, SummaryRow};
+
+    #[test]
+    fn a_summary_prints_as_the_contract_shows_it() {
+        let row = SummaryRow {
+            dimensions: HashMap::from([("kind".into(), "SALE".into())]),
+            lines: 41683,
+            quantity: Some(Decimal { value: "5".into() }),
+            amount: Some(Decimal { value: "823746.14".into() }),
+            currency: "GBP".into(),
+        };
+        let answer = SummarizeResponse { rows: vec![row] };
+        let value = to_value("puente.sales.v1.SummarizeResponse", &answer).unwrap();
+        let expected = serde_json::json!({"rows": [{
+            "dimensions": {"kind": "SALE"}, "lines": "41683", "quantity": {"value": "5"},
+            "amount": {"value": "823746.14"}, "currency": "GBP",
+        }]});
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn defaults_are_printed() {
+        let value =
+            to_value("puente.sales.v1.SummarizeResponse", &SummarizeResponse::default()).unwrap();
+        assert_eq!(value, serde_json::json!({"rows": []}));
+    }
+}

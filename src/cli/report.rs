@@ -1,0 +1,149 @@
+//! `puente report`: what was sold.
+
+mod questions;
+
+use super::output::{date, facts, moment, number, show, table, word};
+use super::push_sales::{read_report, totals};
+use super::{Connect, Outcome, parse};
+use crate::proto::puente::common::v1::Period;
+use crate::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
+use crate::proto::puente::sales::v1::{
+    GetSalesReportResponse, ListSalesReportsRequest, ListSalesReportsResponse, ReportState,
+    SalesReport,
+};
+
+/// Read what was sold: reports, rankings, sums
+#[derive(clap::Subcommand)]
+pub enum Report {
+    Get(Get),
+    List(List),
+    TopProducts(questions::TopProducts),
+    Summary(questions::Summary),
+}
+
+/// Read one report with its counts and sums
+///
+/// Example:
+///   puente report get salesReports/0198c7a2-... --profile profiles/marketplace.toml
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Get {
+    /// The report's name, as push sales and report list print it
+    name: String,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// List reports, the newest period first
+#[derive(clap::Args)]
+pub struct List {
+    /// Only the reports of exactly this period
+    #[arg(long, value_name = "FROM..TO", value_parser = parse::period)]
+    period: Option<Period>,
+    /// Only reports in this state, such as open or accepted
+    #[arg(long, value_parser = |text: &str| parse::report_state(&parse::typed(text)))]
+    state: Option<ReportState>,
+    /// Only reports of this marketplace
+    #[arg(long, value_name = "PARTNER")]
+    marketplace: Option<String>,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+impl Report {
+    pub(super) async fn run(self) -> Outcome {
+        match self {
+            Self::Get(get) => get.run().await,
+            Self::List(list) => list.run().await,
+            Self::TopProducts(top) => top.run().await,
+            Self::Summary(summary) => summary.run().await,
+        }
+    }
+}
+
+impl Get {
+    async fn run(self) -> Outcome {
+        let client = self.connect.client()?;
+        let report = read_report(&client, &parse::name("salesReports", &self.name)).await?;
+        let answer = GetSalesReportResponse { report: Some(report) };
+        let name = "puente.sales.v1.GetSalesReportResponse";
+        show(self.connect.output(), name, &answer, |answer| {
+            answer.report.as_ref().map(one).unwrap_or_default()
+        })
+    }
+}
+
+impl List {
+    async fn run(self) -> Outcome {
+        let client = self.connect.client()?;
+        let mut request = ListSalesReportsRequest {
+            page_size: 1000,
+            period: self.period,
+            state: self.state.unwrap_or_default().into(),
+            marketplace: self
+                .marketplace
+                .as_ref()
+                .map(|id| parse::name("partners", id))
+                .unwrap_or_default(),
+            ..Default::default()
+        };
+        let mut answer = ListSalesReportsResponse::default();
+        loop {
+            let page = client
+                .call(request.clone(), |channel, request| async move {
+                    SalesReportServiceClient::new(channel).list_sales_reports(request).await
+                })
+                .await?;
+            answer.reports.extend(page.reports);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        show(
+            self.connect.output(),
+            "puente.sales.v1.ListSalesReportsResponse",
+            &answer,
+            |answer| many(&answer.reports),
+        )
+    }
+}
+
+fn one(report: &SalesReport) -> String {
+    let counts = report.counts.unwrap_or_default();
+    let text = facts([
+        ("Report", report.name.clone()),
+        ("Marketplace", report.marketplace.clone()),
+        ("Period", period(report)),
+        ("State", word(report.state().as_str_name(), "REPORT_STATE_")),
+        ("Revision", report.revision.to_string()),
+        ("Accepted", counts.accepted.to_string()),
+        ("Accepted with a warning", counts.accepted_with_warning.to_string()),
+        ("Duplicates", counts.duplicate.to_string()),
+        ("Refused", counts.refused.to_string()),
+        ("Orders", report.orders.to_string()),
+        ("Opened", moment(report.create_time.as_ref())),
+        ("Sealed", moment(report.seal_time.as_ref())),
+    ]);
+    text + &totals(report)
+}
+
+fn many(reports: &[SalesReport]) -> String {
+    let mut table = table(["Period", "Marketplace", "State", "Lines", "Report"]);
+    for report in reports {
+        let counts = report.counts.unwrap_or_default();
+        table.add_row([
+            comfy_table::Cell::new(period(report)),
+            comfy_table::Cell::new(&report.marketplace),
+            comfy_table::Cell::new(word(report.state().as_str_name(), "REPORT_STATE_")),
+            number(counts.accepted + counts.accepted_with_warning),
+            comfy_table::Cell::new(&report.name),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+fn period(report: &SalesReport) -> String {
+    let Period { first, last } = report.period.unwrap_or_default();
+    format!("{}..{}", date(first.as_ref()), date(last.as_ref()))
+}

@@ -1,0 +1,199 @@
+//! Questions about all sales: rankings and sums.
+
+use clap::Args;
+
+use crate::cli::output::{decimal, number, show, table};
+use crate::cli::{Connect, Outcome, parse};
+use crate::proto::puente::common::v1::{Period, SizeClass};
+use crate::proto::puente::listings::v1::Channel;
+use crate::proto::puente::sales::v1::sales_analytics_service_client::SalesAnalyticsServiceClient;
+use crate::proto::puente::sales::v1::{
+    Dimension, Measure, SalesFilter, SummarizeRequest, SummarizeResponse, TopProductsRequest,
+    TopProductsResponse,
+};
+
+/// Rank what sold best in a period
+///
+/// Example:
+///   puente report top-products --period 2026-11-01..2026-11-30 --limit 10 --measure amount \
+///     --profile profiles/ministry.toml
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct TopProducts {
+    /// The days asked about, both ends included
+    #[arg(long, value_name = "FROM..TO", value_parser = parse::period)]
+    period: Period,
+    /// How many to rank
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(i32).range(1..=1000))]
+    limit: i32,
+    /// By what: amount, quantity or orders
+    #[arg(long, default_value = "amount", value_parser = |text: &str| parse::measure(&parse::typed(text)))]
+    measure: Measure,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// Sum sales by up to two dimensions
+///
+/// Dimensions: kind, currency, marketplace, seller, listing, ncm_chapter, ncm_heading, size_class,
+/// province, destination, channel, day, week, month, quarter, year. There is one row for each
+/// currency at least: amounts in different currencies are never added.
+///
+/// Example:
+///   puente report summary --by ncm_chapter,month --profile profiles/ministry.toml
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Summary {
+    /// The days asked about, both ends included; all days if left out
+    #[arg(long, value_name = "FROM..TO", value_parser = parse::period)]
+    period: Option<Period>,
+    /// By what to sum
+    #[arg(long, value_name = "DIM[,DIM]", value_delimiter = ',',
+          value_parser = |text: &str| parse::dimension(&parse::typed(text)))]
+    by: Vec<Dimension>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// What narrows a question.
+#[derive(Args)]
+struct Filter {
+    /// Only sales of this marketplace
+    #[arg(long, value_name = "PARTNER")]
+    marketplace: Option<String>,
+    /// Only sales of this seller
+    #[arg(long, value_name = "CUIT")]
+    seller: Option<String>,
+    /// Only goods whose NCM code starts with these digits
+    #[arg(long, value_name = "DIGITS")]
+    ncm: Option<String>,
+    /// Only sellers in this province, such as AR-M
+    #[arg(long, value_name = "ISO")]
+    province: Option<String>,
+    /// Only sellers of this size, such as micro or medium-1
+    #[arg(long, value_parser = |text: &str| parse::size_class(&parse::typed(text)))]
+    size_class: Option<SizeClass>,
+    /// Only sales through this shop: official-store or seller-store
+    #[arg(long, value_parser = |text: &str| parse::channel(&parse::typed(text)))]
+    channel: Option<Channel>,
+    /// Only buyers there, such as CN or CN-SH
+    #[arg(long, value_name = "ISO")]
+    destination: Option<String>,
+    /// Only sales in this currency
+    #[arg(long, value_name = "ISO")]
+    currency: Option<String>,
+}
+
+impl Filter {
+    fn message(self) -> SalesFilter {
+        SalesFilter {
+            marketplace: self
+                .marketplace
+                .map(|id| parse::name("partners", &id))
+                .unwrap_or_default(),
+            seller_cuit: self.seller.unwrap_or_default(),
+            ncm_prefix: self.ncm.unwrap_or_default().replace('.', ""),
+            province: self.province.unwrap_or_default(),
+            size_class: self.size_class.unwrap_or_default().into(),
+            channel: self.channel.unwrap_or_default().into(),
+            destination: self.destination.unwrap_or_default(),
+            currency: self.currency.unwrap_or_default(),
+        }
+    }
+}
+
+impl TopProducts {
+    pub(super) async fn run(self) -> Outcome {
+        let client = self.connect.client()?;
+        let request = TopProductsRequest {
+            period: Some(self.period),
+            measure: self.measure.into(),
+            limit: self.limit,
+            filter: Some(self.filter.message()),
+        };
+        let answer = client
+            .call(request, |channel, request| async move {
+                SalesAnalyticsServiceClient::new(channel).top_products(request).await
+            })
+            .await?;
+        show(self.connect.output(), "puente.sales.v1.TopProductsResponse", &answer, ranking)
+    }
+}
+
+impl Summary {
+    pub(super) async fn run(self) -> Outcome {
+        let client = self.connect.client()?;
+        let by: Vec<Dimension> = self.by.clone();
+        let request = SummarizeRequest {
+            period: self.period,
+            dimensions: by.iter().map(|dimension| i32::from(*dimension)).collect(),
+            filter: Some(self.filter.message()),
+        };
+        let answer = client
+            .call(request, |channel, request| async move {
+                SalesAnalyticsServiceClient::new(channel)
+                    .max_decoding_message_size(64 << 20)
+                    .summarize(request)
+                    .await
+            })
+            .await?;
+        show(self.connect.output(), "puente.sales.v1.SummarizeResponse", &answer, |answer| {
+            sums(answer, &by)
+        })
+    }
+}
+
+fn ranking(answer: &TopProductsResponse) -> String {
+    let mut table = table(["#", "Product", "NCM", "Amount", "Quantity", "Orders", "Share"]);
+    for product in &answer.products {
+        let amount = match product.amount.as_ref() {
+            Some(amount) => format!("{} {}", answer.currency, amount.value),
+            None => String::new(),
+        };
+        table.add_row([
+            number(product.rank),
+            comfy_table::Cell::new(&product.title),
+            comfy_table::Cell::new(&product.ncm),
+            number(amount),
+            number(decimal(product.quantity.as_ref())),
+            number(product.orders),
+            number(decimal(product.share.as_ref())),
+        ]);
+    }
+    let ranked = answer.products.len();
+    let chapters: Vec<_> = answer
+        .chapters
+        .iter()
+        .map(|one| format!("{} of {ranked}: chapter {} {}", one.products, one.chapter, one.title))
+        .collect();
+    format!("{table}\n{}\n", chapters.join("\n"))
+}
+
+fn sums(answer: &SummarizeResponse, by: &[Dimension]) -> String {
+    let names: Vec<String> = by
+        .iter()
+        .map(|dimension| {
+            dimension.as_str_name().trim_start_matches("DIMENSION_").to_ascii_lowercase()
+        })
+        .collect();
+    let mut table = table(["Lines", "Quantity", "Amount", "Currency"]);
+    let header = names.iter().map(String::as_str).chain(["Lines", "Quantity", "Amount", "Currency"]);
+    table.set_header(header);
+    for row in &answer.rows {
+        let values = names
+            .iter()
+            .map(|name| comfy_table::Cell::new(row.dimensions.get(name).map_or("", String::as_str)));
+        table.add_row(values.chain([
+            number(row.lines),
+            number(decimal(row.quantity.as_ref())),
+            number(decimal(row.amount.as_ref())),
+            comfy_table::Cell::new(&row.currency),
+        ]));
+    }
+    format!("{table}\n")
+}
