@@ -24,7 +24,7 @@ use crate::ledger::SigningKey;
 use crate::oauth::keys;
 use crate::pki::{self, Name};
 
-pub use self::bootstrap::{MEMBERS, Member};
+pub use self::bootstrap::MEMBERS;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -157,12 +157,7 @@ fn move_up(draft: &Path, dir: &Path) -> std::io::Result<()> {
     fs::remove_dir(draft)
 }
 
-async fn fill(
-    dir: &Path,
-    listen: SocketAddr,
-    admin_listen: SocketAddr,
-    env: &Env,
-) -> Outcome {
+async fn fill(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr, env: &Env) -> Outcome {
     // Left by a run that was cut off; it was never the folder itself.
     let _ = fs::remove_dir_all(dir);
     for part in ["", "pki/clients", "profiles", "ledger", "keys", "data"] {
@@ -200,7 +195,10 @@ fn secrets(dir: &Path, origin: &str, env: &Env) -> Outcome {
     let failed = |reason: String| Failure::new("KEY", reason);
     keys::create(&dir.join("keys"), SignatureAlgorithm::ES256, env.now())
         .map_err(|fault| failed(fault.to_string()))?;
-    pki::write_secret(&dir.join("keys/pages.key"), &format!("{}\n", hex::encode(env.ids.random())))?;
+    pki::write_secret(
+        &dir.join("keys/pages.key"),
+        &format!("{}\n", hex::encode(env.ids.random())),
+    )?;
     let name = origin.parse().map_err(|reason| failed(format!("{reason}")))?;
     let text = SigningKey::secret_text(name, &env.ids.random())
         .map_err(|reason| failed(reason.to_string()))?;
@@ -213,7 +211,8 @@ fn secrets(dir: &Path, origin: &str, env: &Env) -> Outcome {
 
 /// Where clients on this machine reach a gateway that listens there.
 pub fn endpoint(listen: SocketAddr) -> String {
-    let ip = if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
+    let ip =
+        if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
     format!("https://{}", SocketAddr::new(ip, listen.port()))
 }
 

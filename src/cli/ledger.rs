@@ -97,12 +97,9 @@ impl Checkpoint {
                 LedgerServiceClient::new(channel).get_checkpoint(request).await
             })
             .await?;
-        show(
-            self.connect.output(),
-            "puente.ledger.v1.GetCheckpointResponse",
-            &answer,
-            |answer| answer.note.clone(),
-        )
+        show(self.connect.output(), "puente.ledger.v1.GetCheckpointResponse", &answer, |answer| {
+            answer.note.clone()
+        })
     }
 }
 
@@ -114,12 +111,7 @@ impl Entry {
                 LedgerServiceClient::new(channel).get_entry(request).await
             })
             .await?;
-        show(
-            self.connect.output(),
-            "puente.ledger.v1.GetEntryResponse",
-            &answer,
-            entry_table,
-        )
+        show(self.connect.output(), "puente.ledger.v1.GetEntryResponse", &answer, entry_table)
     }
 }
 
@@ -131,12 +123,9 @@ impl Proof {
                 LedgerServiceClient::new(channel).get_proof(request).await
             })
             .await?;
-        show(
-            self.connect.output(),
-            "puente.ledger.v1.GetProofResponse",
-            &answer,
-            |answer| answer.tlog_proof.clone(),
-        )
+        show(self.connect.output(), "puente.ledger.v1.GetProofResponse", &answer, |answer| {
+            answer.tlog_proof.clone()
+        })
     }
 }
 
@@ -212,12 +201,7 @@ impl Receipt {
                 LedgerServiceClient::new(channel).find_receipt(request).await
             })
             .await?;
-        show(
-            self.connect.output(),
-            "puente.ledger.v1.FindReceiptResponse",
-            &answer,
-            receipts,
-        )
+        show(self.connect.output(), "puente.ledger.v1.FindReceiptResponse", &answer, receipts)
     }
 }
 

@@ -10,7 +10,6 @@ mod clear;
 mod client;
 mod connection;
 mod csv;
-mod doctor;
 mod failure;
 mod init;
 mod ledger;
@@ -53,7 +52,6 @@ struct Cli {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
-    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Pki(pki::Pki),
     Token(token::Token),
@@ -123,7 +121,6 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Init(init) => init.run().await,
         Command::Serve(serve) => serve.run().await,
-        Command::Doctor(doctor) => doctor.run().await,
         Command::Pki(pki) => pki.run(),
         Command::Token(token) => token.run().await,
         Command::Verify(verify) => verify.run().await,

@@ -78,7 +78,7 @@ pub fn print(text: &str) -> Outcome {
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     table
@@ -87,9 +87,7 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
 /// A table of names and values, for one thing.
 pub fn facts<const N: usize>(rows: [(&str, String); N]) -> String {
     let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }

@@ -25,9 +25,9 @@ pub fn proto_date(date: civil::Date) -> Date {
 
 /// `FROM..TO`, both days included.
 pub fn period(text: &str) -> Result<Period, String> {
-    let (first, last) = text
-        .split_once("..")
-        .ok_or_else(|| format!("{} is not FROM..TO, such as 2026-11-01..2026-11-30", shown(text)))?;
+    let (first, last) = text.split_once("..").ok_or_else(|| {
+        format!("{} is not FROM..TO, such as 2026-11-01..2026-11-30", shown(text))
+    })?;
     let (first, last) = (date(first)?, date(last)?);
     if (first.year, first.month, first.day) > (last.year, last.month, last.day) {
         return Err("the period ends before it begins".into());

@@ -61,11 +61,8 @@ impl Sales {
         let tally = pushed?;
 
         let refused_lines = tally.refused();
-        let sealed = if self.seal && refused_lines == 0 {
-            self.seal(&client, &report).await?
-        } else {
-            None
-        };
+        let sealed =
+            if self.seal && refused_lines == 0 { self.seal(&client, &report).await? } else { None };
         let report = match sealed {
             Some(report) => report,
             None => read_report(&client, &report).await?,

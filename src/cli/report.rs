@@ -100,12 +100,9 @@ impl List {
                 break;
             }
         }
-        show(
-            self.connect.output(),
-            "puente.sales.v1.ListSalesReportsResponse",
-            &answer,
-            |answer| many(&answer.reports),
-        )
+        show(self.connect.output(), "puente.sales.v1.ListSalesReportsResponse", &answer, |answer| {
+            many(&answer.reports)
+        })
     }
 }
 

@@ -4,7 +4,6 @@
 //! so that running a command again repeats its requests instead of making new ones.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use uuid::Uuid;
 
 /// SHA-256 of a file's content.
 pub type ContentHash = [u8; 32];
@@ -18,11 +17,13 @@ pub fn derived(parts: &[&[u8]]) -> String {
     }
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&context.finish().as_ref()[..16]);
-    Uuid::new_v8(bytes).to_string()
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

@@ -86,7 +86,7 @@ impl Load {
                 failure.hint("nothing was sent: a table is taken whole; mend these rows")
             })?;
             let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let today = client.env.now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+            let today = client.env.now().to_string().chars().take(10).collect();
             (rows, today, name)
         };
         let header = LoadReferenceTableHeader {
@@ -102,10 +102,8 @@ impl Load {
             rows.chunks(CHUNK)
                 .map(|rows| Part::Chunk(LoadReferenceTableChunk { rows: rows.to_vec() })),
         );
-        let messages: Vec<_> = parts
-            .into_iter()
-            .map(|part| LoadReferenceTableRequest { part: Some(part) })
-            .collect();
+        let messages: Vec<_> =
+            parts.into_iter().map(|part| LoadReferenceTableRequest { part: Some(part) }).collect();
         let answer = client
             .call(messages, |channel, request| async move {
                 ReferenceServiceClient::new(channel)

@@ -83,18 +83,15 @@ impl Exporters {
         let mut all: Vec<_> =
             answer.rejected_rows.iter().map(|r| row_fault(r.row, r.fault.clone())).collect();
         answer.rejected += bad.len() as i64;
-        answer.rejected_rows.extend(bad.iter().map(|fault| RejectedRow {
-            row: fault.line as i64,
-            fault: Some(wire_fault(fault)),
-        }));
+        answer.rejected_rows.extend(
+            bad.iter().map(|fault| RejectedRow {
+                row: fault.line as i64,
+                fault: Some(wire_fault(fault)),
+            }),
+        );
         answer.rejected_rows.sort_by_key(|row| row.row);
         all.extend(bad);
-        show(
-            self.connect.output(),
-            "puente.registry.v1.SyncExportersResponse",
-            &answer,
-            table,
-        )?;
+        show(self.connect.output(), "puente.registry.v1.SyncExportersResponse", &answer, table)?;
         finish(&self.file, all)
     }
 

@@ -31,7 +31,7 @@ impl Token {
                 "access_token": token.access_token,
                 "token_type": "Bearer",
                 "expires_at": token.expires_at.to_string(),
-                "expires_in": (token.expires_at - client.env.now()).get_seconds(),
+                "expires_in": (token.expires_at - client.env.now()).as_secs(),
                 "scope": token.scope,
             })),
         }

@@ -109,7 +109,8 @@ impl CsvFile {
     }
 
     fn raw_rows(&self) -> Outcome<RawRows> {
-        let mut file = File::open(&self.path).map_err(|reason| Failure::file(&self.path, reason))?;
+        let mut file =
+            File::open(&self.path).map_err(|reason| Failure::file(&self.path, reason))?;
         sound::skip_mark(&mut file).map_err(|reason| Failure::file(&self.path, reason))?;
         // Lines are counted by their line feeds; the carriage return before one is taken off.
         let reader = ReaderBuilder::new()

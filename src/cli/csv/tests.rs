@@ -134,8 +134,10 @@ fn a_sale_line_keeps_its_numbers_as_written() {
     let line = first(sales::LAYOUT, &row, sales::read).unwrap();
     assert_eq!((line.unit_price.as_str(), line.quantity.as_str()), ("12.3450", "6"));
     let fault = first(sales::LAYOUT, &row.replace("SALE", "SOLD"), sales::read).unwrap_err();
-    assert_eq!(fault.to_string().split(": ").take(3).collect::<Vec<_>>().join(": "),
-        "line 2: kind: INVALID_FIELD");
+    assert_eq!(
+        fault.to_string().split(": ").take(3).collect::<Vec<_>>().join(": "),
+        "line 2: kind: INVALID_FIELD"
+    );
 }
 
 #[test]

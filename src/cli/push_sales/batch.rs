@@ -102,9 +102,8 @@ mod tests {
     fn the_same_file_is_cut_at_the_same_places_under_the_same_ids() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.csv");
-        let mut text = String::from(
-            "line_id,order_id,kind,sku,quantity,unit_price,currency,sold_at\n",
-        );
+        let mut text =
+            String::from("line_id,order_id,kind,sku,quantity,unit_price,currency,sold_at\n");
         for n in 0..7 {
             let kind = if n == 3 { "SOLD" } else { "SALE" };
             text.push_str(&format!("L{n},O,{kind},S,1,2,CNY,2026-11-11T00:00:03+08:00\n"));
@@ -117,8 +116,10 @@ mod tests {
             (all, batches.malformed)
         };
         let (one, malformed) = cut("salesReports/1");
-        assert_eq!(one.iter().map(|b| b.places.clone()).collect::<Vec<_>>(),
-            [vec![2, 3, 4, 6], vec![7, 8]]);
+        assert_eq!(
+            one.iter().map(|b| b.places.clone()).collect::<Vec<_>>(),
+            [vec![2, 3, 4, 6], vec![7, 8]]
+        );
         assert_eq!((one[1].message.first_line, one[1].end()), (4, 6));
         assert_eq!(malformed[0].line, 5);
         let (again, _) = cut("salesReports/1");

@@ -175,11 +175,8 @@ impl<'a> Push<'a> {
         let start = Sent::Start(PushStart { report: self.report.into(), validate_only: false });
         // Unread yet, so the channel has room.
         let _ = send.try_send(PushSaleLinesRequest { part: Some(start) });
-        let request = self
-            .client
-            .authorized(ReceiverStream::new(receive))
-            .await
-            .map_err(Broken::Failure)?;
+        let request =
+            self.client.authorized(ReceiverStream::new(receive)).await.map_err(Broken::Failure)?;
         let mut answers = SalesReportServiceClient::new(self.client.channel())
             .max_decoding_message_size(64 << 20)
             .push_sale_lines(request)

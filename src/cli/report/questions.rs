@@ -182,12 +182,13 @@ fn sums(answer: &SummarizeResponse, by: &[Dimension]) -> String {
         })
         .collect();
     let mut table = table(["Lines", "Quantity", "Amount", "Currency"]);
-    let header = names.iter().map(String::as_str).chain(["Lines", "Quantity", "Amount", "Currency"]);
+    let header =
+        names.iter().map(String::as_str).chain(["Lines", "Quantity", "Amount", "Currency"]);
     table.set_header(header);
     for row in &answer.rows {
-        let values = names
-            .iter()
-            .map(|name| comfy_table::Cell::new(row.dimensions.get(name).map_or("", String::as_str)));
+        let values = names.iter().map(|name| {
+            comfy_table::Cell::new(row.dimensions.get(name).map_or("", String::as_str))
+        });
         table.add_row(values.chain([
             number(row.lines),
             number(decimal(row.quantity.as_ref())),

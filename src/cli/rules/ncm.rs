@@ -168,7 +168,9 @@ mod tests {
         keep_titles(&mut rows, &[held]);
         assert_eq!((rows[1].title_es.as_str(), rows[1].title_en.as_str()), ("Vino", "Wine"));
         assert_eq!(rows[1].attributes["unit"], "LTR");
-        assert!(!rows[1].attributes.contains_key("lang") && rows[0].attributes.contains_key("lang"));
+        assert!(
+            !rows[1].attributes.contains_key("lang") && rows[0].attributes.contains_key("lang")
+        );
     }
 
     #[test]
