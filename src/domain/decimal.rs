@@ -209,29 +209,32 @@ impl std::ops::Neg for Amount {
 pub struct Totals {
     /// How many lines.
     pub lines: u64,
-    /// Sum of the signed quantities.
-    pub quantity: Quantity,
-    /// Sum of the signed amounts.
-    pub amount: Amount,
+    /// Sum of the quantities.
+    pub quantity: Decimal,
+    /// Sum of the amounts.
+    pub amount: Decimal,
 }
 
 impl Totals {
-    /// These and `lines` more.
+    /// These and `other` together.
     ///
     /// # Errors
-    /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit.
+    /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 28 digits.
     pub fn plus(self, other: Self) -> Result<Self, Fault> {
         Ok(Self {
             lines: self.lines.checked_add(other.lines).ok_or_else(overflow)?,
-            quantity: self.quantity.plus(other.quantity)?,
-            amount: self.amount.plus(other.amount)?,
+            quantity: exact_sum(self.quantity, other.quantity)?,
+            amount: exact_sum(self.amount, other.amount)?,
         })
     }
+}
 
-    /// One line of this signed quantity and amount.
-    pub fn of_line(quantity: Quantity, amount: Amount) -> Self {
-        Self { lines: 1, quantity, amount }
-    }
+/// The exact sum, without trailing zeros. (`Decimal`'s own addition rounds where it does not fit.)
+///
+/// # Errors
+/// `AMOUNT_OUT_OF_RANGE` if it has more than 28 digits.
+pub fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
+    add(a, b).ok_or_else(overflow)
 }
 
 /// `-?digits(.digits)?` with at most so many digits on each side, 28 in all.

@@ -65,6 +65,19 @@ impl Fault {
         Self::new(FaultKind::NotPermitted, reason, message)
     }
 
+    /// A step that the thing's state does not allow; metadata `state` and `allowed` say where it
+    /// stands and from where the step may be taken.
+    pub fn illegal_transition<S: fmt::Display>(step: &str, state: S, allowed: &[S]) -> Self {
+        let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        let allowed = allowed.join(", ");
+        Self::illegal_state(
+            "ILLEGAL_TRANSITION",
+            format!("{step} is not possible in the state {state}, only from: {allowed}"),
+        )
+        .with("state", state)
+        .with("allowed", allowed)
+    }
+
     /// The same fault, said of `field`; a field already named becomes its child (`field.child`).
     #[must_use]
     pub fn at(mut self, field: &str) -> Self {

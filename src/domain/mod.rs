@@ -13,6 +13,8 @@ pub mod cuit;
 pub mod currency;
 pub mod decimal;
 pub mod declaration;
+mod derived;
+pub mod exporter;
 pub mod fault;
 pub mod gtin;
 pub mod identity;
@@ -26,6 +28,7 @@ pub mod size_class;
 pub mod sold_at;
 pub mod text;
 pub mod unit;
+pub mod verification;
 
 pub mod pending;
 pub use pending::{analytics, listing, reference, sale};

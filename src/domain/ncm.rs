@@ -131,6 +131,11 @@ impl NcmCode {
         self.leaf
     }
 
+    /// The eight digits without points.
+    pub fn digits(self) -> String {
+        format!("{:08}", self.leaf)
+    }
+
     /// The same code without its national suffix.
     #[must_use]
     pub const fn leaf(self) -> Self {
