@@ -18,6 +18,12 @@ from exporters import exporters
 
 getcontext().prec = 60
 DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
+REPORTS = [
+    ("2014-01-01", "2014-12-31"),
+    ("2015-01-01", "2015-12-31"),
+    ("2016-01-01", "2016-12-31"),
+    ("2017-01-01", "2018-01-01"),
+]
 SIGNS = {"SALE": (1, 1), "CANCELLATION": (-1, -1), "RETURN": (-1, 0), "REFUND": (0, -1)}
 
 
@@ -114,12 +120,18 @@ def main():
             "wines": sum(ncm[sku].startswith("2204") for sku in ranked),
         }
     days = [line["day"] for line in every]
+    reports = []
+    for first, last in REPORTS:
+        held = [line for line in every if first <= line["day"] <= last]
+        pairs = {(line["order"], line["listing"]["sku"]) for line in held}
+        reports.append({"first": first, "last": last, "lines": len(held), "orders": len(pairs)})
     result = {
         "currency": "USD",
         "period": {"first": min(days), "last": max(days)},
         "orders": len({line["order"] for line in every}),
         "orders_by_listing": len({(line["order"], line["listing"]["sku"]) for line in every}),
         "listings": len(by_sku),
+        "reports": reports,
         "net": totals(every),
         "by_kind": grouped(every, lambda line: line["kind"]),
         "by_month": grouped(every, lambda line: line["day"][:7]),

@@ -10,6 +10,7 @@ mod clear;
 mod client;
 mod connection;
 mod csv;
+mod demo;
 mod failure;
 mod init;
 mod ledger;
