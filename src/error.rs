@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::fault::{Fault, FaultKind};
 
 /// Shorthand for a fallible answer of the application.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The class of an error; decides the gRPC code and whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -170,16 +170,15 @@ async fn ten_thousand_are_synced_and_listed_by_what_they_are_today() {
         .take(10_000)
         .enumerate()
         .map(|(at, cuit)| {
-            let fact = if at % 10 == 0 { suspended("2026-05-01") } else { fact("2026-01-01", None) };
+            let fact =
+                if at % 10 == 0 { suspended("2026-05-01") } else { fact("2026-01-01", None) };
             row(at as i64 + 2, &cuit.to_string(), fact)
         })
         .collect();
     let synced = sync(&stage, SyncMode::Delta, rows.clone()).await.unwrap();
     assert_eq!(synced.value.created, 10_000);
-    let filter = ExporterFilter {
-        status: Some(EligibilityStatus::Suspended),
-        ..ExporterFilter::default()
-    };
+    let filter =
+        ExporterFilter { status: Some(EligibilityStatus::Suspended), ..ExporterFilter::default() };
     let mut after = String::new();
     let mut seen = 0;
     loop {

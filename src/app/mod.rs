@@ -4,10 +4,21 @@
 //! knows the store, not the transport; no generated code, no gRPC.
 
 pub mod access;
+pub mod cascade;
 pub mod checkpoints;
+pub mod exporters;
 pub mod ledger;
+pub mod partners;
 pub mod reference;
+pub mod sellers;
+pub mod sync;
+pub mod verifications;
 pub mod write;
+
+#[cfg(test)]
+mod exporters_tests;
+#[cfg(test)]
+pub mod test_stage;
 
 use std::sync::Arc;
 

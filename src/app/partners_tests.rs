@@ -39,8 +39,9 @@ async fn a_partner_is_known_by_its_certificate_at_once() {
     let Identified::Partner(partner) = found else { panic!("{found:?}") };
     assert_eq!(partner.id.as_str(), "market");
     assert_eq!(partner.scopes, Role::Marketplace.grantable());
-    let again = stage.app.create_partner(&stage.intent("operator"), new("market", Role::Broker));
-    assert_eq!(again.await.unwrap_err().reason, "PARTNER_EXISTS");
+    let intent = stage.intent("operator");
+    let again = stage.app.create_partner(&intent, new("market", Role::Broker)).await;
+    assert_eq!(again.unwrap_err().reason, "PARTNER_EXISTS");
 }
 
 #[tokio::test]

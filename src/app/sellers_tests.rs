@@ -60,10 +60,8 @@ async fn chapters_limit_the_goods() {
     let mut wine_only = fact("2026-01-01", Some("2026-12-31"));
     wine_only.chapters = ["22".parse().unwrap()].into_iter().collect();
     sync(&stage, SyncMode::Delta, vec![row(2, WINERY, wine_only)]).await.unwrap();
-    let of = |chapter: &str| Question {
-        chapter: Some(chapter.parse().unwrap()),
-        ..Question::default()
-    };
+    let of =
+        |chapter: &str| Question { chapter: Some(chapter.parse().unwrap()), ..Question::default() };
     assert!(matches!(asked(&stage, WINERY, of("22")).await, Verdict::Eligible { .. }));
     let reason = IneligibleReason::ChapterNotAuthorised;
     assert_eq!(asked(&stage, WINERY, of("03")).await, Verdict::NotEligible { reason });

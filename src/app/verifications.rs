@@ -45,13 +45,8 @@ impl App {
                 )
                 .with("name", name));
             }
-            let verification = Verification::request(
-                id,
-                requester.clone(),
-                cuit,
-                message.clone(),
-                self.env.now(),
-            );
+            let verification =
+                Verification::request(id, requester.clone(), cuit, message.clone(), self.env.now());
             let (expect, write) = put_verification(&verification, 0)?;
             let draft = about(EntryKind::VerificationRequested, &verification);
             let answer = Versioned { value: verification, version: 1 };
@@ -61,7 +56,11 @@ impl App {
     }
 
     /// A verification that the caller asked for, or any for the registry and other authorities.
-    pub async fn verification(&self, caller: &Caller, key: &str) -> Result<Versioned<Verification>> {
+    pub async fn verification(
+        &self,
+        caller: &Caller,
+        key: &str,
+    ) -> Result<Versioned<Verification>> {
         let mut held: Versioned<Verification> =
             self.document(Kind::Verification, key).await?.ok_or_else(Error::not_found)?;
         if held.value.requester != *caller.partner() {
@@ -142,9 +141,7 @@ impl App {
             held.value.standing(today).is_some_and(|s| s.status == EligibilityStatus::Eligible)
         });
         match eligible {
-            Some(held) => {
-                Ok(Expect::Version { kind: Kind::Exporter, key, version: held.version })
-            }
+            Some(held) => Ok(Expect::Version { kind: Kind::Exporter, key, version: held.version }),
             None => Err(Error::precondition(
                 "EXPORTER_NOT_ELIGIBLE",
                 "the registry holds no eligibility of this company today: record it first, then \

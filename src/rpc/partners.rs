@@ -179,9 +179,10 @@ writes!(
 );
 paged!(pb::ListPartnersRequest);
 
-same_names!(pb::Role, Role {
-    ExportRegistry, Customs, Agency, Marketplace, Analyst, Auditor, Operator, Broker
-});
+same_names!(
+    pb::Role,
+    Role { ExportRegistry, Customs, Agency, Marketplace, Analyst, Auditor, Operator, Broker }
+);
 same_names!(pb::PartnerState, PartnerState { Active, Suspended });
 same_names!(pb::IdentityType, IdentityKind { SubjectDn, SanDns, SanUri, SanEmail });
 same_names!(Authority, Agency { Inv, Senasa, Inal });
@@ -265,7 +266,8 @@ fn target(name: &str, etag: &str) -> Result<(PartnerId, String)> {
 /// What the mask names; an empty mask names what is there (AIP-134).
 fn edit(request: pb::UpdatePartnerRequest) -> Result<PartnerEdit> {
     let mask = wire::required("update_mask", request.update_mask)?.paths;
-    if let Some(path) = mask.iter().find(|path| !["display_name", "limits"].contains(&path.as_str()))
+    if let Some(path) =
+        mask.iter().find(|path| !["display_name", "limits"].contains(&path.as_str()))
     {
         return Err(wire::invalid(
             "update_mask",
@@ -275,8 +277,7 @@ fn edit(request: pb::UpdatePartnerRequest) -> Result<PartnerEdit> {
     let named = |path: &str, there: bool| {
         if mask.is_empty() { there } else { mask.iter().any(|named| named == path) }
     };
-    let sent_limits =
-        request.limits.map(|sent| limits("limits", sent)).transpose()?;
+    let sent_limits = request.limits.map(|sent| limits("limits", sent)).transpose()?;
     let display_name = wire::text("display_name", request.display_name, 0, 200)?;
     let mut edit = PartnerEdit::default();
     if named("limits", sent_limits.is_some()) {

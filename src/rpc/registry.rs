@@ -55,7 +55,7 @@ impl RegistryService for Registry {
         let written = self.app.record_eligibility(&intent, cuit, &etag, fact).await?;
         answer(written, |recorded, receipt| pb::RecordEligibilityResponse {
             exporter: Some(recorded.listed.into()),
-            affected_listings: recorded.affected_listings,
+            affected_listings: recorded.affected_listings.into(),
             receipt,
         })
     }
@@ -93,10 +93,8 @@ impl RegistryService for Registry {
         let asked = self.pages.open(&caller, &mut request)?;
         let state: Option<VerificationState> =
             wire::optionally::<sellers::VerificationState, _>("state", request.state)?;
-        let page = self
-            .app
-            .list_verifications(&caller, state, asked.limit, asked.after.clone())
-            .await?;
+        let page =
+            self.app.list_verifications(&caller, state, asked.limit, asked.after.clone()).await?;
         Ok(Response::new(pb::ListVerificationsResponse {
             next_page_token: self.pages.next(&asked, page.next.as_deref())?,
             verifications: page.items.into_iter().map(Into::into).collect(),
@@ -137,7 +135,9 @@ impl From<Listed> for pb::Exporter {
             legal_name: exporter.legal_name.to_string(),
             size_class: common::SizeClass::from(exporter.size_class).into(),
             province: exporter.province.to_string(),
-            status: listed.status.map_or(0, |status| common::EligibilityStatus::from(status).into()),
+            status: listed
+                .status
+                .map_or(0, |status| common::EligibilityStatus::from(status).into()),
             facts: exporter.facts.into_iter().map(Into::into).collect(),
             create_time: Some(wire::timestamp(exporter.created_at)),
             update_time: Some(wire::timestamp(exporter.updated_at)),
@@ -151,7 +151,10 @@ impl From<EligibilityFact> for pb::EligibilityFact {
         Self {
             status: common::EligibilityStatus::from(fact.status).into(),
             cause: fact.cause.map(|text| text.to_string()).unwrap_or_default(),
-            legal_instrument: fact.legal_instrument.map(|text| text.to_string()).unwrap_or_default(),
+            legal_instrument: fact
+                .legal_instrument
+                .map(|text| text.to_string())
+                .unwrap_or_default(),
             valid_from: Some(wire::date(fact.valid_from)),
             valid_to: fact.valid_to.map(wire::date),
             ncm_chapters: fact.chapters.iter().map(ToString::to_string).collect(),

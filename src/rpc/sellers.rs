@@ -117,9 +117,19 @@ paged!(pb::ListSellersRequest);
 
 same_names!(common::SizeClass, SizeClass { Micro, Small, Medium1, Medium2, Large });
 same_names!(common::EligibilityStatus, EligibilityStatus { Eligible, Suspended, Revoked });
-same_names!(pb::VerificationState, VerificationState {
-    Requested, Checking, NeedsInfo, Verified, Rejected, Expired, Suspended, Revoked
-});
+same_names!(
+    pb::VerificationState,
+    VerificationState {
+        Requested,
+        Checking,
+        NeedsInfo,
+        Verified,
+        Rejected,
+        Expired,
+        Suspended,
+        Revoked
+    }
+);
 
 /// The filter of lists of exporters and of sellers, which are the same companies.
 pub(super) fn filter(province: &str, size_class: i32, status: i32) -> Result<ExporterFilter> {
@@ -239,7 +249,9 @@ impl From<Listed> for pb::Seller {
             legal_name: exporter.legal_name.to_string(),
             province: exporter.province.to_string(),
             size_class: common::SizeClass::from(exporter.size_class).into(),
-            status: listed.status.map_or(0, |status| common::EligibilityStatus::from(status).into()),
+            status: listed
+                .status
+                .map_or(0, |status| common::EligibilityStatus::from(status).into()),
             since: listed.since.map(wire::date),
         }
     }

@@ -101,7 +101,7 @@ pub fn request_id(text: &str) -> Result<RequestId> {
 pub fn answer<T, M>(
     written: Written<T>,
     convert: impl FnOnce(T, Option<common::Receipt>) -> M,
-) -> std::result::Result<Response<M>, Status> {
+) -> Result<Response<M>, Status> {
     let mut response = Response::new(convert(written.value, written.receipt.map(receipt)));
     if written.replayed {
         response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));

@@ -155,11 +155,7 @@ fn rejected(row: i64, error: &Error) -> Rejected {
 pub fn synced(synced: Synced, receipt: Option<common::Receipt>) -> pb::SyncExportersResponse {
     let rejected_rows = synced.rejected_rows.into_iter().map(|one| pb::RejectedRow {
         row: one.row,
-        fault: Some(common::Fault {
-            reason: one.reason,
-            field: one.field,
-            message: one.message,
-        }),
+        fault: Some(common::Fault { reason: one.reason, field: one.field, message: one.message }),
     });
     pb::SyncExportersResponse {
         created: synced.created,
