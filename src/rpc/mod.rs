@@ -1,10 +1,79 @@
-//! Handlers by area: thin, from wire to domain and back.
+//! The services of the contract: thin handlers, wire to domain and back.
 //!
-//! Enters: generated messages and the gate's `Caller`. Leaves: generated messages. Each handler
-//! parses, calls one use case, converts; rules stand in `domain` and `app`.
+//! Enters: calls that the gate let in. Leaves: answers. Each handler parses,
+//! calls a use case and converts; no rule is decided here.
 
 pub mod page_token;
 pub mod partners;
 pub mod registry;
 pub mod sellers;
 pub mod wire;
+
+use tonic::service::{Routes, RoutesBuilder};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::app::App;
+use crate::app::ledger::LedgerDesk;
+use crate::error::{Error, Result};
+use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServer;
+use crate::proto::puente::registry::v1::registry_service_server::RegistryServiceServer;
+use crate::proto::puente::sellers::v1::seller_service_server::SellerServiceServer;
+use crate::proto::{ACCESS, FILE_DESCRIPTOR_SET};
+use page_token::PageTokens;
+use partners::Partners;
+use registry::Registry;
+use sellers::Sellers;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Services {
+    /// The use cases.
+    pub app: App,
+    /// The ledger and its signer.
+    pub ledger: LedgerDesk,
+    /// What seals page tokens.
+    pub pages: PageTokens,
+}
+
+/// Every service of the contract, with reflection (v1 and v1alpha) and health.
+///
+/// The reporter tells health's answers; all services begin as SERVING.
+pub async fn routes(services: &Services) -> Result<(Routes, HealthReporter)> {
+    let mut routes = RoutesBuilder::default();
+    add(&mut routes, services);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|reason| Error::internal(format!("reflection: {reason}")))?;
+    let reflection_alpha = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1alpha()
+        .map_err(|reason| Error::internal(format!("reflection: {reason}")))?;
+    routes.add_service(reflection).add_service(reflection_alpha);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    for name in service_names() {
+        reporter.set_service_status(name, ServingStatus::Serving).await;
+    }
+    routes.add_service(health);
+    Ok((routes.routes(), reporter))
+}
+
+/// The services of the contract, by full name, each once.
+pub fn service_names() -> Vec<&'static str> {
+    let mut names: Vec<_> = ACCESS.iter().map(|method| method.service()).collect();
+    names.dedup();
+    names
+}
+
+/// Adds every service of the contract to `routes`.
+fn add(routes: &mut RoutesBuilder, services: &Services) {
+    let Services { app, pages, .. } = services;
+    let (app, pages) = (|| app.clone(), || pages.clone());
+    routes
+        .add_service(PartnerServiceServer::new(Partners::new(app(), pages())))
+        .add_service(RegistryServiceServer::new(Registry::new(app(), pages())))
+        .add_service(SellerServiceServer::new(Sellers::new(app(), pages())));
+}
