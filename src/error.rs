@@ -240,6 +240,14 @@ impl From<Fault> for Error {
             FaultKind::NotPermitted => ErrorKind::Permission,
         };
         let mut error = Self::new(kind, fault.reason, fault.message.clone());
+        for (key, value) in fault.metadata {
+            error = error.with(key, value);
+        }
+        // Conditions on the state of things: what each is about stands where a field would.
+        error.fields.extend(fault.violations.into_iter().map(|violation| FieldViolation {
+            field: violation.subject,
+            description: violation.description,
+        }));
         if let Some(field) = fault.field {
             error.fields.push(FieldViolation { field, description: fault.message });
         }

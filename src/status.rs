@@ -53,11 +53,21 @@ impl From<Error> for Status {
                     .iter()
                     .find(|(key, _)| key == "resource")
                     .map_or("", |(_, value)| value);
-                details.set_precondition_failure(vec![PreconditionViolation::new(
-                    error.reason,
-                    subject,
-                    &error.message,
-                )]);
+                let mut violations: Vec<_> = error
+                    .fields
+                    .iter()
+                    .map(|one| {
+                        PreconditionViolation::new(error.reason, &one.field, &one.description)
+                    })
+                    .collect();
+                if violations.is_empty() {
+                    violations.push(PreconditionViolation::new(
+                        error.reason,
+                        subject,
+                        &error.message,
+                    ));
+                }
+                details.set_precondition_failure(violations);
             }
             ErrorKind::Exhausted => {
                 details.set_quota_failure(vec![QuotaViolation::new(error.reason, &error.message)]);

@@ -7,6 +7,7 @@
 #[macro_use]
 mod wording;
 
+pub mod analytics;
 pub mod caller;
 pub mod certificate;
 pub mod cuit;
@@ -18,17 +19,19 @@ pub mod exporter;
 pub mod fault;
 pub mod gtin;
 pub mod identity;
+pub mod listing;
 pub mod ncm;
 pub mod partner;
 pub mod period;
 pub mod place;
+pub mod reference;
+pub mod report;
 pub mod request_id;
+pub mod requirements;
+pub mod sale;
 pub mod scope;
 pub mod size_class;
 pub mod sold_at;
 pub mod text;
 pub mod unit;
 pub mod verification;
-
-pub mod pending;
-pub use pending::{analytics, listing, reference, sale};

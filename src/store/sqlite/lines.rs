@@ -135,7 +135,8 @@ fn judge_original(
         warnings.push(WarningReason::UnknownOriginal);
         return Ok(());
     };
-    let (mut quantity, mut amount) = magnitudes(line.kind, line.quantity, line.unit_price);
+    let (mut quantity, mut amount) =
+        magnitudes(line.kind, line.quantity.value(), line.unit_price.value());
     let mut earlier = connection.prepare_cached(
         "SELECT kind, quantity, unit_price FROM sale_lines \
          WHERE marketplace = ?1 AND original_line_id = ?2 \
@@ -281,7 +282,7 @@ impl Gathered {
         warnings: &[WarningReason],
     ) -> rusqlite::Result<Option<i64>> {
         let line = &row.line;
-        let (quantity, amount) = line.kind.signed(line.quantity, line.unit_price);
+        let (quantity, amount) = line.kind.signed(line.quantity.value(), line.unit_price.value());
         let one = Sums { lines: 1, quantity, amount };
         let total = self.totals.entry((line.kind, line.currency.to_string())).or_default();
         *total = total.plus(one)?;

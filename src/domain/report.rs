@@ -1,0 +1,323 @@
+//! Sales reports: one marketplace, one period, sealed with control totals.
+//!
+//! Enters: what a report holds when it is sealed, and what the marketplace says it should. Leaves:
+//! a changed [`Report`], or a fault that names every total that differs. Lines are kept elsewhere.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::currency::Currency;
+use super::derived::derived_id;
+use super::fault::{Fault, Violation};
+use super::partner::PartnerId;
+use super::period::Period;
+use super::sale::SaleKind;
+
+named_enum! {
+    /// How far a report is.
+    pub enum ReportState ("a report's state", "INVALID_FIELD") {
+        /// Takes lines.
+        Open = "OPEN",
+        /// Takes no more lines; being judged.
+        Sealed = "SEALED",
+        /// Sealed, every line accepted.
+        Accepted = "ACCEPTED",
+        /// Sealed, with lines that carry a warning or were refused.
+        PartiallyAccepted = "PARTIALLY_ACCEPTED",
+        /// Sealed, and nothing of it counts.
+        Rejected = "REJECTED",
+        /// A later revision took its place; stays readable.
+        Superseded = "SUPERSEDED",
+        /// Was left open for too long.
+        Abandoned = "ABANDONED",
+    }
+}
+
+/// The sum of the stored lines of one kind in one currency, as written in the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlTotal {
+    /// The kind.
+    pub kind: SaleKind,
+    /// The currency.
+    pub currency: Currency,
+    /// How many lines.
+    pub lines: u64,
+    /// Sum of the quantities.
+    pub quantity: Decimal,
+    /// Sum of quantity x unit_price.
+    pub amount: Decimal,
+}
+
+/// What a report holds at the moment it is sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lines stored without remark.
+    pub accepted: u64,
+    /// Lines stored with a warning.
+    pub warned: u64,
+    /// Times a malformed line was sent.
+    pub refused: u64,
+    /// The totals of the stored lines.
+    pub totals: Vec<ControlTotal>,
+}
+
+/// A marketplace's report of what it sold in a period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Whose it is.
+    pub marketplace: PartnerId,
+    /// The days it is about.
+    pub period: Period,
+    /// How far it is.
+    pub state: ReportState,
+    /// 1, and one more for each correction.
+    pub revision: u32,
+    /// What it was sealed with.
+    #[serde(default)]
+    pub totals: Vec<ControlTotal>,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was sealed.
+    #[serde(default)]
+    pub sealed_at: Option<Timestamp>,
+}
+
+/// The key of a revision of the report of a marketplace about a period: the same for ever.
+pub fn report_key(marketplace: &PartnerId, period: Period, revision: u32) -> String {
+    let (period, revision) = (period.to_string(), revision.to_string());
+    derived_id("report", &[marketplace.as_str(), &period, &revision])
+}
+
+impl Report {
+    /// A new report that takes lines.
+    pub fn open(marketplace: PartnerId, period: Period, at: Timestamp) -> Self {
+        Self {
+            marketplace,
+            period,
+            state: ReportState::Open,
+            revision: 1,
+            totals: Vec::new(),
+            opened_at: at,
+            sealed_at: None,
+        }
+    }
+
+    /// Its key, see [`report_key`].
+    pub fn key(&self) -> String {
+        report_key(&self.marketplace, self.period, self.revision)
+    }
+
+    /// Refuses unless the report takes lines.
+    ///
+    /// # Errors
+    /// `REPORT_SEALED` or `REPORT_ABANDONED`, with metadata `state`.
+    pub fn takes_lines(&self) -> Result<(), Fault> {
+        let fault = match self.state {
+            ReportState::Open => return Ok(()),
+            ReportState::Abandoned => Fault::illegal_state(
+                "REPORT_ABANDONED",
+                "the report was left open for too long and takes no more lines; open a new one",
+            ),
+            ReportState::Sealed
+            | ReportState::Accepted
+            | ReportState::PartiallyAccepted
+            | ReportState::Rejected
+            | ReportState::Superseded => Fault::illegal_state(
+                "REPORT_SEALED",
+                "the report is sealed and takes no more lines; send what is missing as ADJUSTMENT \
+                 lines of a later period",
+            ),
+        };
+        Err(fault.with("state", self.state))
+    }
+
+    /// Seals it with what it holds: REJECTED if it has no line, PARTIALLY_ACCEPTED if one carries
+    /// a warning or was refused, else ACCEPTED. `expected`, when it holds any, must be the very
+    /// totals, to the last digit.
+    ///
+    /// # Errors
+    /// `REPORT_SEALED`, `REPORT_ABANDONED`; `CONTROL_TOTALS_MISMATCH` with one violation for each
+    /// total that differs.
+    pub fn seal(
+        mut self,
+        outcome: &Outcome,
+        expected: &[ControlTotal],
+        at: Timestamp,
+    ) -> Result<Self, Fault> {
+        self.takes_lines()?;
+        if !expected.is_empty() {
+            compare(expected, &outcome.totals)?;
+        }
+        self.state = if outcome.accepted + outcome.warned == 0 {
+            ReportState::Rejected
+        } else if outcome.warned + outcome.refused > 0 {
+            ReportState::PartiallyAccepted
+        } else {
+            ReportState::Accepted
+        };
+        self.totals.clone_from(&outcome.totals);
+        self.sealed_at = Some(at);
+        Ok(self)
+    }
+
+    /// Gives up an open report.
+    ///
+    /// # Errors
+    /// `REPORT_SEALED` or `REPORT_ABANDONED` unless it is open.
+    pub fn abandon(mut self) -> Result<Self, Fault> {
+        self.takes_lines()?;
+        self.state = ReportState::Abandoned;
+        Ok(self)
+    }
+}
+
+fn compare(expected: &[ControlTotal], found: &[ControlTotal]) -> Result<(), Fault> {
+    type Pair<'a> = (Option<&'a ControlTotal>, Option<&'a ControlTotal>);
+    let mut pairs: BTreeMap<(SaleKind, Currency), Pair<'_>> = BTreeMap::new();
+    for total in expected {
+        if pairs.entry((total.kind, total.currency)).or_default().0.replace(total).is_some() {
+            return Err(Fault::malformed(
+                "INVALID_FIELD",
+                format!("{} in {} is given twice; give each once", total.kind, total.currency),
+            )
+            .at("expected_totals"));
+        }
+    }
+    for total in found {
+        pairs.entry((total.kind, total.currency)).or_default().1 = Some(total);
+    }
+    let mut violations = Vec::new();
+    for ((kind, currency), (expected, found)) in pairs {
+        let differences = differences(expected, found);
+        if !differences.is_empty() {
+            violations.push(Violation {
+                subject: format!("{kind}/{currency}"),
+                description: differences.join("; "),
+            });
+        }
+    }
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> =
+        violations.iter().map(|v| format!("{} ({})", v.subject, v.description)).collect();
+    let mut fault = Fault::illegal_state(
+        "CONTROL_TOTALS_MISMATCH",
+        format!(
+            "the stored lines do not sum up to what is expected: {}; find the lines that are \
+             missing or too many, then seal again",
+            named.join(", ")
+        ),
+    );
+    fault.violations = violations;
+    Err(fault)
+}
+
+/// What differs, each as `lines: expected 3, found 2, difference -1`.
+fn differences(expected: Option<&ControlTotal>, found: Option<&ControlTotal>) -> Vec<String> {
+    let numbers = |total: Option<&ControlTotal>| {
+        total.map_or_else(Default::default, |total| {
+            [Decimal::from(total.lines), total.quantity, total.amount]
+        })
+    };
+    let names = ["lines", "quantity", "amount"];
+    let (expected, found): ([Decimal; 3], [Decimal; 3]) = (numbers(expected), numbers(found));
+    let differing = (0..3).filter(|i| expected[*i] != found[*i]);
+    differing
+        .map(|i| {
+            let (expected, found) = (expected[i].normalize(), found[i].normalize());
+            let difference = found.checked_sub(expected).map(|d| d.normalize().to_string());
+            let difference = difference.unwrap_or_else(|| "too large to say".to_owned());
+            format!("{}: expected {expected}, found {found}, difference {difference}", names[i])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(
+        kind: SaleKind,
+        currency: &str,
+        lines: u64,
+        quantity: &str,
+        amount: &str,
+    ) -> ControlTotal {
+        ControlTotal {
+            kind,
+            currency: currency.parse().unwrap(),
+            lines,
+            quantity: quantity.parse().unwrap(),
+            amount: amount.parse().unwrap(),
+        }
+    }
+
+    fn report() -> Report {
+        let (marketplace, period) =
+            ("marketplace".parse().unwrap(), "2010-12-01..2010-12-31".parse().unwrap());
+        Report::open(marketplace, period, Timestamp::UNIX_EPOCH)
+    }
+
+    fn outcome(accepted: u64, warned: u64, refused: u64) -> Outcome {
+        let totals = vec![
+            total(SaleKind::Sale, "GBP", 3, "7", "823746.14"),
+            total(SaleKind::Cancellation, "GBP", 1, "2", "74789.12"),
+        ];
+        Outcome { accepted, warned, refused, totals }
+    }
+
+    #[test]
+    fn the_state_follows_from_what_it_holds() {
+        for (counts, state) in [
+            ((4, 0, 0), ReportState::Accepted),
+            ((3, 1, 0), ReportState::PartiallyAccepted),
+            ((4, 0, 1), ReportState::PartiallyAccepted),
+            ((0, 4, 0), ReportState::PartiallyAccepted),
+            ((0, 0, 0), ReportState::Rejected),
+            ((0, 0, 9), ReportState::Rejected),
+        ] {
+            let outcome = outcome(counts.0, counts.1, counts.2);
+            let sealed = report().seal(&outcome, &[], Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(sealed.state, state);
+            let again = sealed.seal(&outcome, &[], Timestamp::UNIX_EPOCH).unwrap_err();
+            assert_eq!(again.reason, "REPORT_SEALED");
+        }
+        let abandoned = report().abandon().unwrap();
+        assert_eq!(abandoned.takes_lines().unwrap_err().reason, "REPORT_ABANDONED");
+    }
+
+    #[test]
+    fn totals_are_compared_to_the_last_digit_and_each_difference_is_named() {
+        let held = outcome(4, 0, 0);
+        let mut expected = held.totals.clone();
+        expected[0].amount = "823746.1400".parse().unwrap();
+        report().seal(&held, &expected, Timestamp::UNIX_EPOCH).unwrap();
+
+        expected[0].amount = "823746.15".parse().unwrap();
+        expected[1] = total(SaleKind::Sale, "USD", 1, "1", "1");
+        let fault = report().seal(&held, &expected, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert_eq!(fault.reason, "CONTROL_TOTALS_MISMATCH");
+        let subjects: Vec<_> = fault.violations.iter().map(|v| v.subject.as_str()).collect();
+        assert_eq!(subjects, ["SALE/GBP", "SALE/USD", "CANCELLATION/GBP"]);
+        assert_eq!(
+            fault.violations[0].description,
+            "amount: expected 823746.15, found 823746.14, difference -0.01"
+        );
+        expected[1] = expected[0];
+        let twice = report().seal(&held, &expected, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert_eq!(twice.reason, "INVALID_FIELD");
+    }
+
+    #[test]
+    fn a_report_survives_its_document_and_keys_differ() {
+        let sealed = report().seal(&outcome(4, 0, 0), &[], Timestamp::UNIX_EPOCH).unwrap();
+        let json = serde_json::to_string(&sealed).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), sealed);
+        let other = report_key(&sealed.marketplace, sealed.period, 2);
+        assert_ne!(sealed.key(), other);
+    }
+}
