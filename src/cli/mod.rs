@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod csv;
 mod demo;
+mod doctor;
 mod failure;
 mod init;
 mod ledger;
@@ -53,6 +54,7 @@ struct Cli {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Pki(pki::Pki),
     Token(token::Token),
@@ -122,6 +124,7 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Init(init) => init.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Doctor(doctor) => doctor.run().await,
         Command::Pki(pki) => pki.run(),
         Command::Token(token) => token.run().await,
         Command::Verify(verify) => verify.run().await,

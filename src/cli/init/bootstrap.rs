@@ -3,10 +3,24 @@
 //! Enters: a configuration whose store is still empty. Leaves: a store whose first ledger entry
 //! says that the ledger begins here, and which knows every partner that has a profile.
 
-use crate::cli::Outcome;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::app::checkpoints;
+use crate::app::partners::NewPartner;
+use crate::app::write::{Intent, Plan};
+use crate::cli::{Failure, Outcome};
 use crate::clock::Env;
 use crate::config::Config;
+use crate::domain::identity::{CertificateIdentity, IdentityKind};
 use crate::domain::partner::{Agency, Role};
+use crate::domain::request_id::RequestId;
+use crate::ledger::{Draft, EntryKind};
+use crate::pki::partner_uri;
+use crate::store::sqlite::SqliteStore;
+use crate::store::writer::WriterLimits;
 
 /// A partner that `init` makes.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +62,63 @@ const fn member(
     Member { id, role, agency, display_name }
 }
 
-/// Fills the store of `config`.
-pub async fn run(_config: &Config, _env: &Env) -> Outcome {
+/// Fills the store of `config`, and waits until it is closed.
+pub async fn run(config: &Config, env: &Env) -> Outcome {
+    checkpoints::begin(&config.ledger.record, &config.ledger.origin)?;
+    let path = config.store_path();
+    let store = Arc::new(SqliteStore::open(&path)?);
+    let app = App::start(store, env.clone(), WriterLimits::default()).await?;
+    begin_ledger(&app, &config.ledger.origin).await?;
+    for member in &MEMBERS {
+        app.create_partner(&intent(env)?, partner(member)?).await?;
+    }
+    drop(app);
+    closed(&path).await;
     Ok(())
+}
+
+/// The first entry: which ledger this is.
+async fn begin_ledger(app: &App, origin: &str) -> Outcome {
+    app.write(&intent(&app.env)?, || async {
+        Ok(Plan {
+            answer: origin.to_owned(),
+            expect: Vec::new(),
+            writes: Vec::new(),
+            draft: Draft::new(EntryKind::LedgerOrigin).fact("origin", origin),
+        })
+    })
+    .await?;
+    Ok(())
+}
+
+fn partner(member: &Member) -> Outcome<NewPartner> {
+    let uri = partner_uri(member.id);
+    Ok(NewPartner {
+        id: member.id.parse()?,
+        role: member.role,
+        agency: member.agency,
+        display_name: member.display_name.to_owned(),
+        identities: vec![CertificateIdentity::new(IdentityKind::SanUri, &uri)?],
+        scopes: None,
+        limits: None,
+    })
+}
+
+/// Recorded as the operator's: who ran the command holds its keys.
+fn intent(env: &Env) -> Outcome<Intent> {
+    let id = RequestId::new(env.ids.uuid())
+        .ok_or_else(|| Failure::new("INTERNAL", "the generator made a nil UUID"))?;
+    Ok(Intent::internal("operator".parse()?, id))
+}
+
+/// The store's own threads close it after the last handle is gone; its log file goes with that.
+async fn closed(path: &Path) {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    for _ in 0..200 {
+        if !Path::new(&log).exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
