@@ -6,10 +6,11 @@
 use super::App;
 use super::checkpoints::{Checkpoints, fetch};
 use crate::domain::caller::Caller;
+use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, Proof, Receipt, merkle};
+use crate::ledger::{Entry, Hash, Proof, Receipt, merkle};
 
 /// The application together with the signer of its ledger.
 #[derive(Clone)]
@@ -48,21 +49,57 @@ impl LedgerDesk {
     }
 
     /// A proof that the entry at `index` is in the newest checkpoint (C2SP tlog-proof).
-    pub async fn proof(&self, caller: &Caller, index: u64) -> Result<Proof> {
+    ///
+    /// # Errors
+    /// `CHECKPOINT_PENDING` in the moment before a checkpoint covers the entry.
+    pub async fn proof(&self, caller: &Caller, index: u64) -> Result<Proven> {
         let entry = self.entry(caller, index).await?;
         let checkpoint = self.checkpoint().await?;
         let size = checkpoint.checkpoint().size();
+        if index >= size {
+            return Err(Error::unavailable(
+                "CHECKPOINT_PENDING",
+                "no checkpoint covers the entry yet: retry",
+                std::time::Duration::from_millis(200),
+            ));
+        }
         let nodes = merkle::inclusion_nodes(index, size)
             .map_err(|reason| Error::internal(reason.to_string()))?;
         let known = fetch(&*self.app.store, nodes).await?;
         let hashes = merkle::inclusion_proof(index, size, &|node| known.get(&node).copied())
             .map_err(|reason| Error::internal(reason.to_string()))?;
-        Ok(Proof::new(&entry, index, hashes, &checkpoint))
+        let leaf_hash = entry.leaf_hash();
+        Ok(Proven { proof: Proof::new(&entry, index, hashes, &checkpoint), leaf_hash })
     }
 
-    /// The receipt of one of the caller's own requests.
-    pub async fn find_receipt(&self, caller: &Caller, id: &RequestId) -> Result<Receipt> {
-        let stored = self.app.store.request(caller.partner(), id).await?;
+    /// The receipt of a request: the caller's own, or with `ledger.read` one of `partner`.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` if no such request was done; another's without `ledger.read` reads the same.
+    pub async fn find_receipt(
+        &self,
+        caller: &Caller,
+        partner: Option<&PartnerId>,
+        id: &RequestId,
+    ) -> Result<Receipt> {
+        let whose = partner.unwrap_or(caller.partner());
+        if whose != caller.partner() && !caller.scopes().contains(Scope::LedgerRead) {
+            return Err(Error::not_found());
+        }
+        let stored = self.app.store.request(whose, id).await?;
         stored.map(|request| request.receipt).ok_or_else(Error::not_found)
     }
 }
+
+/// A proof, and the leaf it is about.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The proof, as text others check.
+    pub proof: Proof,
+    /// The RFC 6962 hash of the entry.
+    pub leaf_hash: Hash,
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

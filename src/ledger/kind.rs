@@ -70,6 +70,8 @@ kinds! {
     ListingCreated = "listing.created",
     /// A listing got a new revision.
     ListingUpdated = "listing.updated",
+    /// A marketplace sent many listings at once; counts say what became of them.
+    ListingsBatched = "listings.batched",
     /// A listing was put before the authorities.
     ListingSubmitted = "listing.submitted",
     /// An authority cleared a listing for its part.

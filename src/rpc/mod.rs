@@ -3,6 +3,7 @@
 //! Enters: calls that the gate let in. Leaves: answers. Each handler parses,
 //! calls a use case and converts; no rule is decided here.
 
+pub mod ledger;
 pub mod page_token;
 pub mod partners;
 pub mod registry;
