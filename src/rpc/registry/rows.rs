@@ -36,7 +36,8 @@ pub async fn gather(
         )
         .into());
     };
-    let request_id = wire::request_id(&header.take_request_id())?;
+    let request_id =
+        wire::request_id(&header.take_request_id()).map_err(|error| error.within("header"))?;
     let mode = wire::chosen::<pb::SyncMode, _>("header.mode", header.mode)?;
     let mut gathered = Gathered::begin(caller, &header);
     while let Some(message) = stream.message().await? {
@@ -165,5 +166,94 @@ pub fn synced(synced: Synced, receipt: Option<common::Receipt>) -> pb::SyncExpor
         rejected: synced.rejected,
         rejected_rows: rejected_rows.collect(),
         receipt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::caller::Admission;
+    use crate::domain::partner::Role;
+    use crate::proto::google::r#type::Date;
+
+    fn caller() -> Caller {
+        Caller::admitted(Admission {
+            partner: "registry".parse().unwrap(),
+            role: Role::ExportRegistry,
+            agency: None,
+            scopes: Role::ExportRegistry.grantable(),
+            method: "/puente.registry.v1.RegistryService/SyncExporters".to_owned(),
+            client_address: String::new(),
+            certificate_thumbprint: String::new(),
+            trace_id: String::new(),
+        })
+    }
+
+    fn row(number: i64, cuit: &str) -> pb::ExporterRow {
+        pb::ExporterRow {
+            row: number,
+            cuit: cuit.to_owned(),
+            legal_name: "Bodega de ejemplo".to_owned(),
+            size_class: common::SizeClass::Small.into(),
+            province: "AR-M".to_owned(),
+            fact: Some(pb::EligibilityFact {
+                status: common::EligibilityStatus::Eligible.into(),
+                valid_from: Some(Date { year: 2026, month: 1, day: 1 }),
+                ..Default::default()
+            }),
+        }
+    }
+
+    fn gathered(chunks: &[&[pb::ExporterRow]]) -> (wire::Digest, Vec<SyncRow>, Vec<Rejected>) {
+        let header = pb::SyncExportersHeader { mode: 1, ..Default::default() };
+        let mut gathered = Gathered::begin(&caller(), &header);
+        for chunk in chunks {
+            gathered.take(pb::SyncExportersChunk { rows: chunk.to_vec() }).unwrap();
+        }
+        gathered.end()
+    }
+
+    #[test]
+    fn how_rows_are_cut_into_chunks_is_no_content() {
+        let rows = [row(2, "30-50001091-2"), row(3, "33693450239"), row(4, "20267565393")];
+        let (whole, good, _) = gathered(&[&rows]);
+        assert_eq!(whole, gathered(&[&rows[..1], &rows[1..]]).0);
+        assert_ne!(whole, gathered(&[&rows[..2]]).0);
+        assert_eq!(good.len(), 3);
+    }
+
+    #[test]
+    fn each_bad_row_is_told_by_number_field_and_reason() {
+        let mut fact = row(4, "33693450239");
+        fact.fact.as_mut().unwrap().ncm_chapters = vec!["22".into(), "2".into()];
+        let mut order = row(5, "33693450239");
+        order.fact.as_mut().unwrap().valid_to = Some(Date { year: 2025, month: 1, day: 1 });
+        let mut province = row(6, "33693450239");
+        province.province = "AR-O".into();
+        let bad = [row(2, "30500010913"), row(3, "30500010912"), fact, order, province];
+        let (_, good, rejected) = gathered(&[&bad]);
+        assert_eq!(good.len(), 1);
+        let told: Vec<_> =
+            rejected.iter().map(|one| (one.row, &*one.reason, &*one.field)).collect();
+        assert_eq!(
+            told,
+            [
+                (2, "INVALID_CUIT", "cuit"),
+                (4, "INVALID_FIELD", "fact.ncm_chapters[1]"),
+                (5, "INVALID_FIELD", "fact.valid_to"),
+                (6, "INVALID_FIELD", "province"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sync_is_bounded() {
+        let header = pb::SyncExportersHeader { mode: 1, ..Default::default() };
+        let mut gathered = Gathered::begin(&caller(), &header);
+        gathered.sent = MAX_ROWS;
+        let chunk = pb::SyncExportersChunk { rows: vec![row(2, "30500010912")] };
+        assert_eq!(gathered.take(chunk).unwrap_err().reason, "TOO_MANY_ROWS");
+        let empty = pb::SyncExportersChunk { rows: Vec::new() };
+        assert_eq!(gathered.take(empty).unwrap_err().reason, "INVALID_FIELD");
     }
 }
