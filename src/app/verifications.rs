@@ -55,7 +55,7 @@ impl App {
         .await
     }
 
-    /// A verification that the caller asked for, or any for the registry and other authorities.
+    /// A verification that the caller asked for; others are as if they were not there.
     pub async fn verification(
         &self,
         caller: &Caller,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use prost::Message;
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 
 use crate::app::write::{Intent, Written};
 use crate::domain::caller::Caller;
@@ -26,20 +26,10 @@ use crate::proto::puente::common::v1 as common;
 /// The metadata key of an answer that was given before to the same request.
 pub const REPLAYED: &str = "puente-replayed";
 
+pub use crate::gate::caller;
+
 /// SHA-256.
 pub type Digest = [u8; 32];
-
-/// Who calls: evidence that the gate let the call in.
-///
-/// # Errors
-/// `INTERNAL` if a call came around the gate, which routes do not allow.
-pub fn caller<T>(request: &Request<T>) -> Result<Caller> {
-    request
-        .extensions()
-        .get::<Caller>()
-        .cloned()
-        .ok_or_else(|| Error::internal("a call without a caller came around the gate"))
-}
 
 /// A request that changes something; `writes!` implements it.
 pub trait Writing: Message {
