@@ -84,6 +84,7 @@ impl Telemetry {
                 .with_filter(tracing_subscriber::filter::LevelFilter::INFO)
         });
         tracing_subscriber::registry().with(log).with(traces).try_init()?;
+        tell_panics_without_their_text();
         Ok(Self { registry, tracer, meter })
     }
 
@@ -101,6 +102,14 @@ impl Drop for Telemetry {
         }
         let _ = self.meter.shutdown();
     }
+}
+
+/// A panic's text may hold what a caller sent: the log gets the place only.
+fn tell_panics_without_their_text() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
 }
 
 /// The registry in the Prometheus text format.
