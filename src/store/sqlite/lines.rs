@@ -145,10 +145,12 @@ fn judge_original(
     let mut rows = earlier.query((batch.marketplace.as_str(), original.as_str()))?;
     while let Some(row) = rows.next()? {
         let (q, a) = magnitudes(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?);
-        quantity += q;
-        amount += a;
+        // Saturating: what no longer fits 28 digits exceeds every sale there can be.
+        quantity = quantity.saturating_add(q);
+        amount = amount.saturating_add(a);
     }
-    if currency != line.currency.as_str() || quantity > sold || amount > sold * price {
+    let paid = sold.saturating_mul(price);
+    if currency != line.currency.as_str() || quantity > sold || amount > paid {
         warnings.push(WarningReason::ExceedsOriginal);
     }
     Ok(())
