@@ -151,8 +151,11 @@ impl Nomenclature {
             4 => "is a heading, which nobody can declare",
             _ => "is not a whole code of eight digits",
         };
-        let near = (2..=digits.len()).rev().map(|length| self.leaves(&digits[..length]));
-        let near = near.filter(|leaves| !leaves.is_empty()).next().unwrap_or_default();
+        let near = (2..=digits.len())
+            .rev()
+            .map(|length| self.leaves(&digits[..length]))
+            .find(|leaves| !leaves.is_empty())
+            .unwrap_or_default();
         if near.is_empty() {
             format!("{} {kind}; see the reference table ncm", quoted(text))
         } else {
