@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::gate::audit::AuditSettings;
 use crate::gate::limits::{Limits, Quota};
 use crate::gate::material::check_owner_only;
 use crate::gate::tls::TlsSettings;
@@ -48,6 +49,9 @@ pub struct Config {
     /// How partners' own limits are applied.
     #[serde(default)]
     pub quota: Quota,
+    /// The record of every call, in files under `data_dir`.
+    #[serde(default)]
+    pub audit: AuditSettings,
     /// The write path.
     #[serde(default)]
     pub writer: WriterSettings,
@@ -253,6 +257,9 @@ impl Config {
         self.limits.check()?;
         if self.quota.burst_seconds == 0 {
             return Err("quota.burst_seconds must be at least 1".into());
+        }
+        if self.audit.file_bytes == 0 {
+            return Err("audit.file_bytes must be at least 1".into());
         }
         self.writer.check()
     }

@@ -33,6 +33,7 @@ fn the_sample_names_every_knob_with_its_default() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.quota, Quota::default());
     assert_eq!(config.writer, WriterSettings::default());
+    assert_eq!(config.audit, AuditSettings::default());
     assert_eq!(config.telemetry, TelemetrySettings::default());
     assert_eq!((config.listen, config.admin_listen), (listen(), admin_listen()));
 

@@ -23,7 +23,7 @@ use crate::app::checkpoints::Checkpoints;
 use crate::app::ledger::LedgerDesk;
 use crate::clock::Env;
 use crate::config::Config;
-use crate::gate::audit::{AuditSettings, AuditSink};
+use crate::gate::audit::AuditSink;
 use crate::gate::connection::Connections;
 use crate::gate::metrics::Metrics;
 use crate::gate::service::{Gate, GateParts};
@@ -46,6 +46,9 @@ pub struct Running {
     pub admin_address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<Drained>,
+    tls: Arc<TlsReloader>,
+    ring: Arc<KeyRing>,
+    env: Env,
     // Ends with the gateway.
     _beside: JoinSet<()>,
 }
@@ -57,6 +60,14 @@ impl Running {
         // Nobody listens any more if serving has ended by itself.
         let _ = self.stop.send(true);
         Ok(self.serving.await?)
+    }
+
+    /// Reads certificates, revocation lists and signing keys again now, without waiting for the
+    /// next look at their files. What cannot be used is told in the log and the old stays.
+    pub fn renew(&self) {
+        // The alarm is up in readiness and metrics; there is nobody else to tell.
+        let _ = self.tls.reload();
+        self.ring.poll(self.env.now());
     }
 }
 
@@ -97,7 +108,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     ));
 
     // What stands before a handler.
-    let audit = AuditSink::to_folder(&config.data_dir.join("audit"), AuditSettings::default())
+    let audit = AuditSink::to_folder(&config.data_dir.join("audit"), config.audit.clone())
         .with_context(|| format!("audit record in {}", config.data_dir.display()))?;
     let metrics = Metrics::global();
     let limits = Arc::new(config.limits.clone());
@@ -125,15 +136,21 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     let admin = admin::Admin {
         store: app.store.clone(),
         tls: tls.clone(),
-        ring,
+        ring: ring.clone(),
         registry,
         stopping: stopping.clone(),
     };
     beside.spawn(admin::serve(admin_listener, admin));
-    let door =
-        Door { tls, limits, audit, metrics, env, connections: Arc::new(Connections::default()) };
+    let door = Door {
+        tls: tls.clone(),
+        limits,
+        audit,
+        metrics,
+        env: env.clone(),
+        connections: Arc::new(Connections::default()),
+    };
     let serving = tokio::spawn(serve(listener, door, routes, health, stopping));
-    Ok(Running { address, admin_address, stop, serving, _beside: beside })
+    Ok(Running { address, admin_address, stop, serving, tls, ring, env, _beside: beside })
 }
 
 /// Serves until told to stop; health says so before the first connection is turned away.

@@ -32,16 +32,22 @@ pub fn show<M: Message>(
     table: impl FnOnce(&M) -> String,
 ) -> Outcome {
     match output {
-        Output::Json => print_json(&to_value(name, message)?),
+        Output::Json => print(&to_json(name, message)?),
         Output::Table => print(&table(message)),
     }
 }
 
-/// The JSON mapping of `message`, whose full proto name is `name`.
+/// The JSON mapping of `message`, to be part of a larger document.
 ///
 /// # Errors
 /// Only if the name is not one of the contract's.
 pub fn to_value<M: Message>(name: &str, message: &M) -> Outcome<Value> {
+    serde_json::from_str(&to_json(name, message)?)
+        .map_err(|reason| Failure::new("INTERNAL", format!("{name}: {reason}")))
+}
+
+/// The JSON mapping of `message`, whose full proto name is `name`, fields in the proto's order.
+fn to_json<M: Message>(name: &str, message: &M) -> Outcome<String> {
     let internal = |reason: String| Failure::new("INTERNAL", format!("{name}: {reason}"));
     let descriptor = pool()
         .and_then(|pool| pool.get_message_by_name(name))
@@ -53,8 +59,8 @@ pub fn to_value<M: Message>(name: &str, message: &M) -> Outcome<Value> {
     let mut bytes = Vec::new();
     dynamic
         .serialize_with_options(&mut Serializer::new(&mut bytes), &options)
-        .and_then(|()| serde_json::from_slice(&bytes))
-        .map_err(|reason| internal(reason.to_string()))
+        .map_err(|reason| internal(reason.to_string()))?;
+    String::from_utf8(bytes).map_err(|reason| internal(reason.to_string()))
 }
 
 /// Prints a JSON document.

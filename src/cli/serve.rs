@@ -3,8 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output::print;
 use super::{Failure, Outcome};
 use crate::config::Config;
+use crate::gateway::{self, Running};
+use crate::telemetry::Telemetry;
 
 /// Serve a gateway until SIGTERM or SIGINT
 ///
@@ -38,6 +43,33 @@ impl Serve {
                 "--admin-listen must be a loopback address: it asks for no certificate",
             ));
         }
-        Err(Failure::new("SERVE", "the gateway is not assembled yet"))
+        let failed = |reason: anyhow::Error| Failure::new("SERVE", format!("{reason:#}"));
+        let telemetry = Telemetry::install(&config.telemetry).map_err(failed)?;
+        let running = gateway::start(&config, telemetry.registry()).await.map_err(failed)?;
+        // Whoever started the gateway waits for this line.
+        print(&format!(
+            "ready: https://{} (health and metrics: http://{})",
+            running.address, running.admin_address
+        ))?;
+        told_to_stop(&running).await?;
+        eprintln!("stopping: calls in progress may end within {} s", config.limits.drain_seconds);
+        running.stop().await.map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// Waits for SIGTERM or SIGINT; at SIGHUP takes up renewed files.
+async fn told_to_stop(running: &Running) -> Outcome {
+    let on =
+        |kind| signal(kind).map_err(|reason| Failure::new("SERVE", format!("signals: {reason}")));
+    let mut terminate = on(SignalKind::terminate())?;
+    let mut interrupt = on(SignalKind::interrupt())?;
+    let mut hang_up = on(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => running.renew(),
+        }
     }
 }
