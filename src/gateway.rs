@@ -84,6 +84,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     // What is kept, and the one way to change it.
     let store = Arc::new(SqliteStore::open(&config.store_path())?);
     let app = App::start(store, env.clone(), writer_limits(config)).await?;
+    beside.spawn(app.clone().keep_fresh());
 
     // What others can check. A ledger that contradicts what was signed stops us here.
     let signer = Signer::new(config.ledger_key()?);

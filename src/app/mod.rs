@@ -73,6 +73,19 @@ impl App {
         }
     }
 
+    /// Reads partners and revocations again within a second of any change, for ever: should the
+    /// refresh after a commit fail, a suspension still holds. Run it beside the server.
+    pub async fn keep_fresh(self) {
+        let mut size = self.writer.ledger_size();
+        while size.changed().await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            while let Err(reason) = self.refresh(Kind::Partner).await {
+                tracing::error!(?reason, "partners could not be read again");
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            }
+        }
+    }
+
     /// The document and its version, as the domain's value.
     pub async fn document<T: DeserializeOwned>(
         &self,

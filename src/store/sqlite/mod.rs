@@ -9,6 +9,7 @@ mod group;
 mod lines;
 mod questions;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -69,8 +70,14 @@ impl SqliteStore {
         std::thread::Builder::new()
             .name("puente-writer".into())
             .spawn(move || {
-                while let Ok(job) = queue.recv() {
-                    let _gone = job.answer.send(group::commit(&mut writer, job.group));
+                while let Ok(Job { group, answer }) = queue.recv() {
+                    // A panic undoes its transaction while it unwinds, and must not end the one
+                    // write path.
+                    let outcome = catch_unwind(AssertUnwindSafe(|| {
+                        group::commit(&mut writer, group)
+                    }))
+                    .unwrap_or_else(|_| Err(Error::internal("the writer panicked")));
+                    let _gone = answer.send(outcome);
                 }
             })
             .map_err(|e| Error::internal(format!("writer thread: {e}")))?;
