@@ -138,8 +138,9 @@ impl App {
     async fn planned(&self, sync: &Sync, merge: Merge) -> Result<Plan<Synced>> {
         let Merge { at, today, changed, mut answer, mut rejected } = merge;
         let Cascade { mut expect, mut writes, mut suspended, mut reinstated } = Cascade::default();
+        let follow = self.has_listings().await?;
         for Changed { exporter, version, moved } in changed {
-            if moved {
+            if follow && moved {
                 let cascade = self.cascade(&exporter, today, at).await?;
                 expect.extend(cascade.expect);
                 writes.extend(cascade.writes);
@@ -206,7 +207,7 @@ struct Changed {
     exporter: Exporter,
     /// Its version as held; 0 if it is new.
     version: u64,
-    /// Whether it is another today than before, so that its listings follow.
+    /// Whether its facts changed, so that its listings follow.
     moved: bool,
 }
 
@@ -299,9 +300,7 @@ impl Merge {
     }
 
     fn write(&mut self, before: Option<&Exporter>, exporter: Exporter, version: u64) {
-        let status = |one: &Exporter| one.standing(self.today).map(|standing| standing.status);
-        // A new exporter has no listings that could follow it.
-        let moved = before.is_some_and(|before| status(before) != status(&exporter));
+        let moved = before.is_none_or(|before| before.facts != exporter.facts);
         self.changed.push(Changed { exporter, version, moved });
     }
 
