@@ -19,6 +19,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use self::checks::Checks;
@@ -64,14 +65,13 @@ impl Demo {
         let settings = TelemetrySettings { log: "warn".into(), ..TelemetrySettings::default() };
         let telemetry = Telemetry::install(&settings)
             .map_err(|reason| Failure::new("TELEMETRY", format!("{reason:#}")))?;
-        // Whoever interrupts wants no folder left behind.
-        let run = tokio::select! {
-            run = self.play(telemetry.registry()) => run?,
-            _ = tokio::signal::ctrl_c() => {
-                return Err(Failure::new("INTERRUPTED", "the demo was stopped"));
-            }
+        let mut run = self.begin(telemetry.registry()).await?;
+        // Whoever interrupts wants no gateway and no folder left behind.
+        let outcome = tokio::select! {
+            outcome = self.play(&mut run) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::new("INTERRUPTED", "the demo was stopped")),
         };
-        if self.keep {
+        if outcome.is_ok() && self.keep {
             let commands = run.commands();
             match self.output {
                 Output::Table => print(&commands)?,
@@ -80,8 +80,10 @@ impl Demo {
             // An error means that there is no Ctrl-C to wait for.
             let _ = tokio::signal::ctrl_c().await;
         }
-        run.world.stop().await?;
-        match run.checks.failed() {
+        let Run { world, checks, .. } = run;
+        let stopped = world.stop().await;
+        outcome.and(stopped)?;
+        match checks.failed() {
             0 => Ok(()),
             failed => Err(Failure::new(
                 "CHECKS_FAILED",
@@ -90,7 +92,7 @@ impl Demo {
         }
     }
 
-    async fn play(&self, registry: prometheus::Registry) -> Outcome<Run> {
+    async fn begin(&self, registry: prometheus::Registry) -> Outcome<Run> {
         let env = Env::system();
         let began = env.now();
         let today = argentine_day(began);
@@ -99,24 +101,24 @@ impl Demo {
             Some(folder) => real::read(folder, today),
         }
         .map_err(|reason| Failure::new("DEMO_INPUT", format!("{reason:#}")))?;
-
-        let mut screen = Screen::new(self.output);
+        let screen = Screen::new(self.output);
         screen.put(&format!("Puente: the whole exchange on {}\n", input.name))?;
-        let world = World::start(registry).await?;
-        let mut run = Run {
-            world,
+        Ok(Run {
+            began,
+            world: World::start(registry).await?,
             input,
             screen,
             checks: Checks::default(),
             listings: Vec::new(),
             reports: Vec::new(),
             taken: Taken::default(),
-        };
-        steps::all(&mut run).await?;
+        })
+    }
 
-        let seconds = env.now().duration_since(began).as_secs_f64();
-        self.conclude(&mut run, seconds)?;
-        Ok(run)
+    async fn play(&self, run: &mut Run) -> Outcome {
+        steps::all(run).await?;
+        let seconds = run.world.env.now().duration_since(run.began).as_secs_f64();
+        self.conclude(run, seconds)
     }
 
     fn conclude(&self, run: &mut Run, seconds: f64) -> Outcome {
@@ -148,6 +150,7 @@ impl Demo {
 
 /// A run under way: who takes part, and what later steps need of earlier ones.
 struct Run {
+    began: Timestamp,
     world: World,
     input: Input,
     screen: Screen,
@@ -191,12 +194,11 @@ impl Run {
 
     /// Commands to try while the gateway is up.
     fn commands(&self) -> String {
-        let puente = std::env::current_exe().map_or("puente".into(), |path| path.display().to_string());
+        let puente =
+            std::env::current_exe().map_or("puente".into(), |path| path.display().to_string());
         let as_partner = |partner| format!("--profile {}", self.world.profile(partner).display());
-        let period = steps::whole_period(&self.input).map_or_else(
-            |_| String::new(),
-            |(first, last)| format!("{first}..{last}"),
-        );
+        let period = steps::whole_period(&self.input)
+            .map_or_else(|_| String::new(), |(first, last)| format!("{first}..{last}"));
         let report = self.reports.first().map_or("", |reported| &reported.report.name);
         format!(
             "\nThe gateway stays up at https://{}. Try, in another terminal:\n

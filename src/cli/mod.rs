@@ -55,6 +55,7 @@ enum Command {
     Init(init::Init),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
+    Demo(demo::Demo),
     #[command(subcommand)]
     Pki(pki::Pki),
     Token(token::Token),
@@ -124,6 +125,7 @@ async fn run(command: Command) -> Outcome {
     match command {
         Command::Init(init) => init.run().await,
         Command::Serve(serve) => serve.run().await,
+        Command::Demo(demo) => demo.run().await,
         Command::Doctor(doctor) => doctor.run().await,
         Command::Pki(pki) => pki.run(),
         Command::Token(token) => token.run().await,

@@ -4,6 +4,7 @@ mod ncm;
 
 use std::path::{Path, PathBuf};
 
+use self::ncm::Nomenclature;
 use super::batches::{finish, progress};
 use super::csv::reference as reference_csv;
 use super::csv::{CsvFile, RowFault};
@@ -77,8 +78,7 @@ impl Load {
                     "only the table ncm can be loaded from JSON; give the others as CSV",
                 ));
             }
-            let mut file = ncm::read(&self.file)?;
-            ncm::keep_titles(&mut file.rows, &held(&client, "ncm").await?);
+            let file = read_nomenclature(&client, &self.file).await?;
             (file.rows, file.version, file.source)
         } else {
             let (rows, bad) = read_csv(&self.file)?;
@@ -89,32 +89,55 @@ impl Load {
             let today = client.env.now().to_string().chars().take(10).collect();
             (rows, today, name)
         };
-        let header = LoadReferenceTableHeader {
-            request_id: client.request_id(),
-            table: parse::name("referenceTables", &self.table),
+        let file = Nomenclature {
+            rows,
             version: self.version.unwrap_or(version),
             source: self.source.unwrap_or(source),
-            validate_only: self.validate_only,
         };
-        let bar = progress(rows.len() as u64, "rows");
-        let mut parts = vec![Part::Header(header)];
-        parts.extend(
-            rows.chunks(CHUNK)
-                .map(|rows| Part::Chunk(LoadReferenceTableChunk { rows: rows.to_vec() })),
-        );
-        let messages: Vec<_> =
-            parts.into_iter().map(|part| LoadReferenceTableRequest { part: Some(part) }).collect();
-        let answer = client
-            .call(messages, |channel, request| async move {
-                ReferenceServiceClient::new(channel)
-                    .load_reference_table(request.map(tokio_stream::iter))
-                    .await
-            })
-            .await?;
-        bar.finish_and_clear();
+        let answer = load(&client, &self.table, file, self.validate_only).await?;
         let name = "puente.reference.v1.LoadReferenceTableResponse";
         show(self.connect.output(), name, &answer, loaded)
     }
+}
+
+/// The nomenclature at `path`, with the Spanish and English titles that the gateway has.
+pub(super) async fn read_nomenclature(client: &Client, path: &Path) -> Outcome<Nomenclature> {
+    let mut file = ncm::read(path)?;
+    ncm::keep_titles(&mut file.rows, &held(client, "ncm").await?);
+    Ok(file)
+}
+
+/// Replaces a table by these rows.
+pub(super) async fn load(
+    client: &Client,
+    table: &str,
+    file: Nomenclature,
+    validate_only: bool,
+) -> Outcome<LoadReferenceTableResponse> {
+    let Nomenclature { rows, version, source } = file;
+    let header = LoadReferenceTableHeader {
+        request_id: client.request_id(),
+        table: parse::name("referenceTables", table),
+        version,
+        source,
+        validate_only,
+    };
+    let bar = progress(rows.len() as u64, "rows");
+    let mut parts = vec![Part::Header(header)];
+    parts.extend(
+        rows.chunks(CHUNK).map(|rows| Part::Chunk(LoadReferenceTableChunk { rows: rows.to_vec() })),
+    );
+    let messages: Vec<_> =
+        parts.into_iter().map(|part| LoadReferenceTableRequest { part: Some(part) }).collect();
+    let answer = client
+        .call(messages, |channel, request| async move {
+            ReferenceServiceClient::new(channel)
+                .load_reference_table(request.map(tokio_stream::iter))
+                .await
+        })
+        .await;
+    bar.finish_and_clear();
+    answer
 }
 
 fn read_csv(path: &Path) -> Outcome<(Vec<ReferenceRow>, Vec<RowFault>)> {

@@ -73,8 +73,6 @@ pub struct TopRow {
 pub struct ReportSums {
     /// Its first day.
     pub first: String,
-    /// Its last day.
-    pub last: String,
     /// Stored lines.
     pub lines: i64,
     /// Distinct pairs of order and listing.

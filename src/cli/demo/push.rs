@@ -33,11 +33,27 @@ pub fn batches(client: &Client, lines: &[SaleLine], size: usize) -> Vec<SaleLine
         .collect()
 }
 
+/// How a push begins and ends.
+#[derive(Clone, Copy, Default)]
+pub struct How {
+    /// Pass over the batches whose lines the gateway says it has.
+    pub resume: bool,
+    /// Leave after that many results, with the next batches sent already.
+    pub cut_after: Option<usize>,
+}
+
+/// The place after the last line of a batch.
+pub fn end(batch: &SaleLineBatch) -> i64 {
+    batch.first_line + batch.lines.len() as i64
+}
+
 /// What a push brought.
 #[derive(Default)]
 pub struct Pushed {
     /// What the gateway said first.
     pub welcome: PushWelcome,
+    /// How many batches were passed over.
+    pub passed: usize,
     /// One result a batch answered, in order.
     pub results: Vec<BatchResult>,
 }
@@ -57,13 +73,12 @@ impl Pushed {
     }
 }
 
-/// Pushes batches and waits for all results; with `cut_after`, leaves after that many with the
-/// next ones already sent.
+/// Pushes batches and waits for their results.
 pub async fn push(
     client: &Client,
     report: &str,
     batches: &[SaleLineBatch],
-    cut_after: Option<usize>,
+    how: How,
     bar: &ProgressBar,
 ) -> Outcome<Pushed> {
     let (send, receive) = mpsc::channel(1);
@@ -83,6 +98,11 @@ pub async fn push(
         Some(Got::Result(_)) | None => return Err(out_of_order()),
     }
     let window = usize::try_from(pushed.welcome.window).unwrap_or(1).max(1);
+    if how.resume {
+        let done = |batch: &&SaleLineBatch| end(batch) <= pushed.welcome.committed_lines;
+        pushed.passed = batches.iter().take_while(done).count();
+    }
+    let batches = &batches[pushed.passed..];
     let mut waiting = batches.iter();
     let mut sent = 0;
     while pushed.results.len() < batches.len() {
@@ -92,7 +112,7 @@ pub async fn push(
             let _ = send.send(PushSaleLinesRequest { part }).await;
             sent += 1;
         }
-        if cut_after.is_some_and(|count| pushed.results.len() >= count) {
+        if how.cut_after.is_some_and(|count| pushed.results.len() >= count) {
             return Ok(pushed);
         }
         let answer = answers.message().await.map_err(|status| client.failure(status))?;

@@ -12,6 +12,9 @@ use crate::cli::output::{Output, print};
 /// How wide a bar of the largest value is.
 const BAR: u32 = 30;
 
+/// How wide sentences and tables are at most, in columns.
+const WIDEST: u16 = 112;
+
 /// Where a run shows what it does.
 pub struct Screen {
     output: Output,
@@ -54,13 +57,16 @@ impl Table {
     fn draw(&self) -> String {
         let mut drawn = Drawn::new();
         drawn
-            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .load_style(presets::UTF8_BORDERS_ONLY)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(self.columns.iter().zip(&self.numeric).map(cell));
         for row in &self.rows {
             drawn.add_row(row.iter().zip(&self.numeric).map(cell));
         }
-        format!("\n  {}\n{drawn}\n", self.title)
+        if drawn.width().is_none_or(|width| width > WIDEST) {
+            drawn.set_width(WIDEST);
+        }
+        format!("\n   {}\n{drawn}\n", self.title)
     }
 
     fn json(&self) -> Value {
@@ -97,7 +103,7 @@ impl Screen {
         if let Some(step) = self.steps.last_mut() {
             step.said.push(sentence.to_owned());
         }
-        self.put(&format!("   {sentence}\n"))
+        self.put(&wrapped(sentence))
     }
 
     /// Shows a table.
@@ -125,6 +131,21 @@ impl Screen {
         });
         Value::Array(steps.collect())
     }
+}
+
+/// A sentence in lines that are not too long, set in a little.
+fn wrapped(sentence: &str) -> String {
+    let mut lines = vec![String::from("  ")];
+    for word in sentence.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].chars().count() + word.chars().count() >= usize::from(WIDEST) {
+            lines.push(format!("   {word}"));
+        } else {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A bar as long as `value` is a part of `most`.

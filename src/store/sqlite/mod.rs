@@ -73,10 +73,9 @@ impl SqliteStore {
                 while let Ok(Job { group, answer }) = queue.recv() {
                     // A panic undoes its transaction while it unwinds, and must not end the one
                     // write path.
-                    let outcome = catch_unwind(AssertUnwindSafe(|| {
-                        group::commit(&mut writer, group)
-                    }))
-                    .unwrap_or_else(|_| Err(Error::internal("the writer panicked")));
+                    let outcome =
+                        catch_unwind(AssertUnwindSafe(|| group::commit(&mut writer, group)))
+                            .unwrap_or_else(|_| Err(Error::internal("the writer panicked")));
                     let _gone = answer.send(outcome);
                 }
             })

@@ -15,8 +15,8 @@ use crate::proto::puente::clearance::v1::{DecideRequest, Decision, ListPendingRe
 use crate::proto::puente::listings::v1::batch_listing_result::Outcome as Told;
 use crate::proto::puente::listings::v1::listing_service_client::ListingServiceClient;
 use crate::proto::puente::listings::v1::{
-    BatchCreateListingsRequest, BatchCreateListingsResponse, BatchListing, Listing, ListingState,
-    ListListingsRequest,
+    BatchCreateListingsRequest, BatchCreateListingsResponse, BatchListing, ListListingsRequest,
+    Listing, ListingState,
 };
 
 /// Decisions under way at once.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::super::Run;
 use super::super::screen::{Table, grouped};
+use crate::cli::batches::{progress, read_all};
 use crate::cli::csv::{CsvFile, exporters, reference};
 use crate::cli::output::word;
 use crate::cli::{Client, Failure, Outcome, rules};
-use crate::cli::batches::{progress, read_all};
 use crate::proto::puente::registry::v1::registry_service_client::RegistryServiceClient;
 use crate::proto::puente::registry::v1::sync_exporters_request::Part;
 use crate::proto::puente::registry::v1::{
@@ -96,11 +96,9 @@ async fn send(client: &Client, rows: &[ExporterRow]) -> Outcome<SyncExportersRes
         .collect();
     client
         .call(messages, |channel, request| async move {
-            let bar = progress(0, "exporters");
-            let messages = request.map(|messages| {
-                bar.set_length(messages.len() as u64);
-                tokio_stream::iter(bar.wrap_iter(messages.into_iter()).collect::<Vec<_>>())
-            });
+            let bar = progress(request.get_ref().len() as u64, "exporters");
+            let messages =
+                request.map(|messages| tokio_stream::iter(bar.wrap_iter(messages.into_iter())));
             RegistryServiceClient::new(channel).sync_exporters(messages).await
         })
         .await
