@@ -28,7 +28,7 @@ pub struct TelemetrySettings {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { log: "info".into(), otlp_endpoint: String::new() }
+        Self { log: "info,refinery_core=warn".into(), otlp_endpoint: String::new() }
     }
 }
 
@@ -76,6 +76,7 @@ impl Telemetry {
         let log = tracing_subscriber::fmt::layer()
             .json()
             .flatten_event(true)
+            .with_span_list(false)
             .with_writer(std::io::stderr)
             .with_filter(EnvFilter::try_new(&settings.log)?);
         let traces = tracer.as_ref().map(|provider| {

@@ -44,6 +44,7 @@ class Gateway:
 
     def start(self) -> None:
         ports = free_ports(2)
+        self.endpoint = f"https://127.0.0.1:{ports[0]}"
         self.run("init", str(self.folder), "--listen", f"127.0.0.1:{ports[0]}",
                  "--admin-listen", f"127.0.0.1:{ports[1]}")
         self.serve()
@@ -187,8 +188,9 @@ def check_docs(gateway: Gateway, options) -> None:
     count = 0
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S):
-            script = "\n".join(line for line in block.replace(
-                "/tmp/puente", str(gateway.folder)).splitlines() if not ours.search(line))
+            mine = block.replace("/tmp/puente", str(gateway.folder))
+            mine = mine.replace("https://127.0.0.1:8443", gateway.endpoint)
+            script = "\n".join(line for line in mine.splitlines() if not ours.search(line))
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=env,
                                   capture_output=True, text=True, timeout=300)
             if done.returncode != 0:
