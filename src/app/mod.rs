@@ -4,10 +4,13 @@
 //! knows the store, not the transport; no generated code, no gRPC.
 
 pub mod access;
+pub mod builtin;
 pub mod cascade;
 pub mod checkpoints;
+pub mod clearance;
 pub mod exporters;
 pub mod ledger;
+pub mod listings;
 pub mod partners;
 pub mod reference;
 pub mod sellers;

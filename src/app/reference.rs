@@ -3,16 +3,19 @@
 //! Enters: tables as CSV rows. Leaves: tables, and the nomenclature that
 //! listings are checked against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::access::everything;
 use super::write::{Intent, Plan, Written, put};
-use super::{App, Versioned, decode};
+use super::{App, Page, Versioned, decode};
 use crate::change::Kind;
-use crate::domain::reference::{Nomenclature, ReferenceTable};
+use crate::domain::reference::{Nomenclature, ReferenceRow, ReferenceTable};
+use crate::domain::requirements::Requirements;
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::Store;
@@ -30,6 +33,8 @@ pub struct Tables {
     pub by_id: BTreeMap<String, Arc<ReferenceTable>>,
     /// The tariff nomenclature, from table `ncm`.
     pub nomenclature: Nomenclature,
+    /// Who clears which goods and certifies them, from table `certificates`.
+    pub requirements: Requirements,
 }
 
 impl Reference {
@@ -43,8 +48,10 @@ impl Reference {
         let mut tables = Tables::default();
         for record in everything(store, Kind::ReferenceTable).await? {
             let table: ReferenceTable = decode(&record)?.value;
-            if table.id == NCM {
-                tables.nomenclature = Nomenclature::from_table(&table);
+            match table.id.as_str() {
+                NCM => tables.nomenclature = Nomenclature::from_table(&table),
+                CERTIFICATES => tables.requirements = Requirements::from_table(&table)?,
+                _ => {}
             }
             tables.by_id.insert(table.id.clone(), Arc::new(table));
         }
@@ -56,26 +63,96 @@ impl Reference {
 /// The id of the table that holds the tariff nomenclature.
 pub const NCM: &str = "ncm";
 
+/// The id of the table that says which goods need whose certificates.
+pub const CERTIFICATES: &str = "certificates";
+
 /// What a load of a table answers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TableLoaded {
     /// The table's id.
     pub id: String,
-    /// Its version label.
+    /// Its version, as the source calls it.
     pub version: String,
+    /// Where it comes from.
+    pub source: String,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
     /// How many rows it has now.
     pub rows: u64,
+    /// How it differs from the version before.
+    pub difference: Difference,
+}
+
+/// How the rows of two versions of a table differ; a row is known by its code and first day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Difference {
+    /// Rows that were not there before.
+    pub created: u64,
+    /// Rows of which something changed.
+    pub updated: u64,
+    /// Rows that stand as before.
+    pub unchanged: u64,
+    /// Rows that are no longer there.
+    pub removed: u64,
+}
+
+/// Which rows of a table to list.
+#[derive(Clone, Debug)]
+pub struct RowsQuery {
+    /// The table's id.
+    pub table: String,
+    /// Only codes that begin so.
+    pub prefix: String,
+    /// Only rows that hold on this day.
+    pub on: Option<Date>,
+    /// The `next` of the page before; empty for the first page.
+    pub after: String,
+    /// At most so many.
+    pub limit: u32,
 }
 
 impl App {
-    /// Puts `table` in place of its former version.
+    /// The tables in the order of their ids.
+    pub fn reference_tables(&self, after: &str, limit: u32) -> Page<Arc<ReferenceTable>> {
+        let tables = self.reference.tables();
+        let ids = tables.by_id.iter().filter(|(id, _)| id.as_str() > after);
+        page(ids.map(|(id, table)| (id.clone(), table.clone())), limit)
+    }
+
+    /// One table.
     ///
     /// # Errors
-    /// `EMPTY_TABLE` if it has no rows, so that a truncated file never empties a table.
+    /// `NOT_FOUND`.
+    pub fn reference_table(&self, id: &str) -> Result<Arc<ReferenceTable>> {
+        self.reference.tables().by_id.get(id).cloned().ok_or_else(Error::not_found)
+    }
+
+    /// Rows in the order of code and first day, and the version they are of.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` if there is no such table.
+    pub fn reference_rows(&self, query: &RowsQuery) -> Result<(String, Page<ReferenceRow>)> {
+        let table = self.reference_table(&query.table)?;
+        let rows = table
+            .rows
+            .iter()
+            .filter(|row| row.code.starts_with(&query.prefix))
+            .filter(|row| query.on.is_none_or(|day| row.validity().holds_on(day)))
+            .map(|row| (place(row), row.clone()))
+            .filter(|(place, _)| *place > query.after);
+        Ok((table.version.clone(), page(rows, query.limit)))
+    }
+
+    /// Puts `table` in place of its former version; its `loaded_at` is set to now.
+    ///
+    /// # Errors
+    /// `EMPTY_TABLE` if it has no rows, so that a truncated file never empties a table;
+    /// `TABLE_FAULTY` if it is one that rules are made of and they cannot be;
+    /// `VERSION_EXISTS` if the version in place has the same label and other rows.
     pub async fn load_table(
         &self,
         intent: &Intent,
-        table: &ReferenceTable,
+        mut table: ReferenceTable,
     ) -> Result<Written<TableLoaded>> {
         if table.rows.is_empty() {
             return Err(Error::invalid(
@@ -84,10 +161,31 @@ impl App {
                 "the table has no rows: a load replaces the whole table, so send all of it",
             ));
         }
-        self.write(intent, || async {
+        if table.id == CERTIFICATES {
+            Requirements::from_table(&table)?;
+        }
+        table.rows.sort_by_cached_key(place);
+        table.loaded_at = self.env.now();
+        let table = &table;
+        self.write(intent, || async move {
             let held: Option<Versioned<ReferenceTable>> =
                 self.document(Kind::ReferenceTable, &table.id).await?;
-            let version = held.map_or(0, |held| held.version);
+            let version = held.as_ref().map_or(0, |held| held.version);
+            let former = held.map(|held| held.value);
+            let difference = difference(former.as_ref(), table);
+            if let Some(former) = &former
+                && former.version == table.version
+                && difference.unchanged != table.rows.len() as u64
+            {
+                return Err(Error::already_exists(
+                    "VERSION_EXISTS",
+                    format!(
+                        "version {} of {} was loaded before with other rows: give the new content \
+                         a version of its own",
+                        table.version, table.id
+                    ),
+                ));
+            }
             let (expect, write) =
                 put(Kind::ReferenceTable, &table.id, "", "CURRENT", vec![], table, version)?;
             let draft = Draft::new(EntryKind::RulesLoaded)
@@ -98,7 +196,10 @@ impl App {
                 answer: TableLoaded {
                     id: table.id.clone(),
                     version: table.version.clone(),
+                    source: table.source.clone(),
+                    loaded_at: table.loaded_at,
                     rows: table.rows.len() as u64,
+                    difference,
                 },
                 expect: vec![expect],
                 writes: vec![write],
@@ -107,4 +208,42 @@ impl App {
         })
         .await
     }
+}
+
+/// Where a row stands in its table; codes hold no space.
+fn place(row: &ReferenceRow) -> String {
+    match row.valid_from {
+        Some(first) => format!("{} {first}", row.code),
+        None => row.code.clone(),
+    }
+}
+
+fn page<T>(mut rest: impl Iterator<Item = (String, T)>, limit: u32) -> Page<T> {
+    let mut items = Vec::new();
+    let mut last = None;
+    for (key, item) in rest.by_ref().take(limit as usize) {
+        items.push(item);
+        last = Some(key);
+    }
+    let next = if rest.next().is_some() { last } else { None };
+    Page { items, next }
+}
+
+fn difference(former: Option<&ReferenceTable>, table: &ReferenceTable) -> Difference {
+    let rows = former.map_or(&[][..], |former| &former.rows);
+    let before: BTreeMap<String, &ReferenceRow> =
+        rows.iter().map(|row| (place(row), row)).collect();
+    let mut difference = Difference::default();
+    let mut met = HashSet::new();
+    for row in &table.rows {
+        let key = place(row);
+        match before.get(&key) {
+            None => difference.created += 1,
+            Some(known) if *known == row => difference.unchanged += 1,
+            Some(_) => difference.updated += 1,
+        }
+        met.insert(key);
+    }
+    difference.removed = before.keys().filter(|key| !met.contains(*key)).count() as u64;
+    difference
 }

@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::proto::puente::ledger::v1 as pb;
 
 /// Answers questions to the ledger.
-pub struct LedgerRpc {
+pub struct Ledger {
     desk: LedgerDesk,
 }
 
-impl LedgerRpc {
+impl Ledger {
     /// Answers from `desk`.
     pub fn new(desk: LedgerDesk) -> Self {
         Self { desk }
@@ -24,7 +24,7 @@ impl LedgerRpc {
 }
 
 #[tonic::async_trait]
-impl pb::ledger_service_server::LedgerService for LedgerRpc {
+impl pb::ledger_service_server::LedgerService for Ledger {
     async fn get_checkpoint(
         &self,
         request: Request<pb::GetCheckpointRequest>,

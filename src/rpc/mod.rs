@@ -3,9 +3,12 @@
 //! Enters: calls that the gate let in. Leaves: answers. Each handler parses,
 //! calls a use case and converts; no rule is decided here.
 
+pub mod clearance;
 pub mod ledger;
+pub mod listings;
 pub mod page_token;
 pub mod partners;
+pub mod reference;
 pub mod registry;
 pub mod sellers;
 pub mod wire;
@@ -18,11 +21,19 @@ use crate::app::App;
 use crate::app::ledger::LedgerDesk;
 use crate::error::{Error, Result};
 use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServer;
+use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServiceServer;
+use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer;
+use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
+use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
 use crate::proto::puente::registry::v1::registry_service_server::RegistryServiceServer;
 use crate::proto::puente::sellers::v1::seller_service_server::SellerServiceServer;
 use crate::proto::{ACCESS, FILE_DESCRIPTOR_SET};
+use clearance::Clearance;
+use ledger::Ledger;
+use listings::Listings;
 use page_token::PageTokens;
 use partners::Partners;
+use reference::Reference;
 use registry::Registry;
 use sellers::Sellers;
 
@@ -71,10 +82,14 @@ pub fn service_names() -> Vec<&'static str> {
 
 /// Adds every service of the contract to `routes`.
 fn add(routes: &mut RoutesBuilder, services: &Services) {
-    let Services { app, pages, .. } = services;
+    let Services { app, ledger, pages } = services;
     let (app, pages) = (|| app.clone(), || pages.clone());
     routes
         .add_service(PartnerServiceServer::new(Partners::new(app(), pages())))
         .add_service(RegistryServiceServer::new(Registry::new(app(), pages())))
-        .add_service(SellerServiceServer::new(Sellers::new(app(), pages())));
+        .add_service(SellerServiceServer::new(Sellers::new(app(), pages())))
+        .add_service(ListingServiceServer::new(Listings::new(app(), pages())))
+        .add_service(ClearanceServiceServer::new(Clearance::new(app(), pages())))
+        .add_service(ReferenceServiceServer::new(Reference::new(app(), pages())))
+        .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())));
 }

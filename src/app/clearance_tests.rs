@@ -1,0 +1,1 @@
+//! Clearance, part by part.
