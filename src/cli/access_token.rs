@@ -117,8 +117,7 @@ impl TokenSource {
         let stream = TokioIo::new(self.connector.http().await?);
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(stream).await.map_err(|e| explain(&e))?;
-        // What ends the connection reaches us through the answer.
-        tokio::spawn(connection);
+        let connection = tokio::spawn(connection);
         let authority = self.profile.endpoint.trim_start_matches("https://").trim_end_matches('/');
         let request = Request::builder()
             .method(Method::POST)
@@ -128,7 +127,17 @@ impl TokenSource {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::<bytes::Bytes>::from(body))
             .map_err(|reason| Failure::new("INVALID_PROFILE", reason.to_string()))?;
-        let answer = sender.send_request(request).await.map_err(|e| explain(&e))?;
+        let answer = match sender.send_request(request).await {
+            Ok(answer) => answer,
+            // With TLS 1.3 a refused certificate shows after the handshake, and on the connection:
+            // the request only learns that it was given up.
+            Err(given_up) => {
+                return Err(match connection.await {
+                    Ok(Err(broken)) => explain(&broken),
+                    Ok(Ok(())) | Err(_) => explain(&given_up),
+                });
+            }
+        };
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER)
             .collect()

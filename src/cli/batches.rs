@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::csv::{CsvFile, Row, RowFault};
 use super::failure::{Failure, Outcome};
+use super::output::tell;
 use crate::proto::puente::common::v1::Fault;
 
 /// Every good row as `read` has it, and every bad one.
@@ -50,7 +51,7 @@ pub fn finish(path: &Path, mut bad: Vec<RowFault>) -> Outcome {
     }
     bad.sort_by_key(|fault| fault.line);
     for fault in &bad {
-        eprintln!("{}: {fault}", path.display());
+        tell(format_args!("{}: {fault}", path.display()));
     }
     Err(refused(path, bad.len() as u64))
 }

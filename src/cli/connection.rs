@@ -193,7 +193,9 @@ fn alert_text(alert: AlertDescription) -> String {
 
 fn server_text(why: &CertificateError) -> String {
     match why {
-        CertificateError::UnknownIssuer => "its authority is not the profile's ca".into(),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "its authority is not the profile's ca".into()
+        }
         other => other.to_string(),
     }
 }

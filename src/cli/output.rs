@@ -80,6 +80,11 @@ pub fn print(text: &str) -> Outcome {
     }
 }
 
+/// Says something on standard error, where nobody may be listening.
+pub fn tell(what: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{what}");
+}
+
 /// A table with this header.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();

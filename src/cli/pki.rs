@@ -29,6 +29,7 @@ pub enum Pki {
     Issue(Issue),
     Revoke(Revoke),
     RotateSigningKey(RotateSigningKey),
+    #[command(name = "show")]
     ShowAll(ShowAll),
 }
 
@@ -78,7 +79,6 @@ pub struct RotateSigningKey {
 
 /// Show what was issued, and what was revoked
 #[derive(Args)]
-#[command(name = "show")]
 pub struct ShowAll {
     /// The folder made by puente init
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::print;
+use super::output::{print, tell};
 use super::{Failure, Outcome};
 use crate::config::Config;
 use crate::gateway::{self, Running};
@@ -43,7 +43,7 @@ impl Serve {
                 "--admin-listen must be a loopback address: it asks for no certificate",
             ));
         }
-        let failed = |reason: anyhow::Error| Failure::new("SERVE", format!("{reason:#}"));
+        let failed = |reason: anyhow::Error| Failure::new("SERVE", whole(&reason));
         let telemetry = Telemetry::install(&config.telemetry).map_err(failed)?;
         let running = gateway::start(&config, telemetry.registry()).await.map_err(failed)?;
         // Whoever started the gateway waits for this line.
@@ -52,10 +52,26 @@ impl Serve {
             running.address, running.admin_address
         ))?;
         told_to_stop(&running).await?;
-        eprintln!("stopping: calls in progress may end within {} s", config.limits.drain_seconds);
+        tell(format_args!(
+            "stopping: calls in progress may end within {} s",
+            config.limits.drain_seconds
+        ));
         running.stop().await.map_err(failed)?;
         Ok(())
     }
+}
+
+/// An error with its causes, each told once.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Waits for SIGTERM or SIGINT; at SIGHUP takes up renewed files.

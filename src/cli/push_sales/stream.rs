@@ -17,6 +17,7 @@ use super::read_report;
 use crate::cli::client::{Client, Pauses};
 use crate::cli::csv::{CsvFile, RowFault};
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::output::tell;
 use crate::proto::puente::ledger::v1::FindReceiptRequest;
 use crate::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
 use crate::proto::puente::sales::v1::push_sale_lines_request::Part as Sent;
@@ -120,7 +121,7 @@ impl<'a> Push<'a> {
         self.tell_malformed();
         if self.told > SHOWN {
             let more = self.told - SHOWN;
-            eprintln!("{}: and {more} more rows", self.file.path().display());
+            tell(format_args!("{}: and {more} more rows", self.file.path().display()));
         }
         Ok(self.tally)
     }
@@ -278,7 +279,7 @@ impl<'a> Push<'a> {
         self.told += 1;
         if self.told <= SHOWN {
             let path = self.file.path().display();
-            self.bar.suspend(|| eprintln!("{path}: {fault}"));
+            self.bar.suspend(|| tell(format_args!("{path}: {fault}")));
         }
     }
 }
