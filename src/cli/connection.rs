@@ -182,7 +182,10 @@ fn alert_text(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateExpired => "it is expired".into(),
         AlertDescription::CertificateRevoked => "it is revoked".into(),
-        AlertDescription::UnknownCA => "its authority is not let in".into(),
+        // Decrypt error: an authority of that name is let in, but another one signed.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => {
+            "its authority is not let in".into()
+        }
         AlertDescription::CertificateRequired => "a certificate is asked for".into(),
         AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
             "it is not acceptable".into()

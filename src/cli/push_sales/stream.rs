@@ -6,6 +6,7 @@
 //! ledger shows that it was this very file and no line of it was refused.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tokio::sync::mpsc;
@@ -163,6 +164,7 @@ impl<'a> Push<'a> {
                 stream.in_flight += 1;
             }
             if self.waiting.is_empty() {
+                stream.end().await;
                 return Ok(());
             }
             let result = stream.result().await?;
@@ -285,6 +287,14 @@ impl<'a> Push<'a> {
 }
 
 impl Stream {
+    /// Ends our side and hears the gateway out, so that it sees an end and not a break.
+    async fn end(self) {
+        let Self { send, mut answers, .. } = self;
+        drop(send);
+        // Everything is answered; how the stream ends changes nothing.
+        let _ = tokio::time::timeout(Duration::from_secs(5), answers.message()).await;
+    }
+
     async fn result(&mut self) -> Result<BatchResult, Broken> {
         match self.answers.message().await.map_err(Broken::Status)? {
             Some(PushSaleLinesResponse { part: Some(Got::Result(result)) }) => Ok(result),
