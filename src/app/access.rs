@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::write::{Intent, Plan, put};
 use super::{App, decode};
@@ -28,12 +28,15 @@ const PAGE: u32 = 1000;
 pub struct Directory {
     now: ArcSwap<Snapshot>,
     changed: watch::Sender<u64>,
+    /// One load at a time, so that what was read earlier never replaces what was read later.
+    loading: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Snapshot {
     by_id: HashMap<String, Arc<Partner>>,
-    by_identity: HashMap<CertificateIdentity, Arc<Partner>>,
+    /// `None` where two partners claim one attribute, which then names nobody.
+    by_identity: HashMap<CertificateIdentity, Option<Arc<Partner>>>,
     revoked: HashSet<String>,
 }
 
@@ -50,7 +53,11 @@ pub enum Identified {
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { now: ArcSwap::default(), changed: watch::channel(0).0 }
+        Self {
+            now: ArcSwap::default(),
+            changed: watch::channel(0).0,
+            loading: Mutex::default(),
+        }
     }
 }
 
@@ -75,8 +82,8 @@ impl Directory {
         let mut found = offered.iter().filter_map(|one| snapshot.by_identity.get(one));
         match (found.next(), found.next()) {
             (None, _) => Identified::Unknown,
-            (Some(partner), None) => Identified::Partner(partner.clone()),
-            (Some(_), Some(_)) => Identified::Ambiguous,
+            (Some(Some(partner)), None) => Identified::Partner(partner.clone()),
+            (Some(_), _) => Identified::Ambiguous,
         }
     }
 
@@ -103,6 +110,7 @@ impl Directory {
     /// Reads partners and revocations from the store; revocations of tokens that have expired by
     /// `now` are left out.
     pub async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<()> {
+        let _one_at_a_time = self.loading.lock().await;
         let mut partners = Vec::new();
         for record in everything(store, Kind::Partner).await? {
             partners.push(decode::<Partner>(&record)?.value);
@@ -125,7 +133,11 @@ impl Snapshot {
         let mut snapshot = Self { revoked, ..Self::default() };
         for partner in partners.into_iter().map(Arc::new) {
             for identity in &partner.identities {
-                snapshot.by_identity.insert(identity.clone(), partner.clone());
+                snapshot
+                    .by_identity
+                    .entry(identity.clone())
+                    .and_modify(|claimed| *claimed = None)
+                    .or_insert_with(|| Some(partner.clone()));
             }
             snapshot.by_id.insert(partner.id.to_string(), partner);
         }

@@ -24,6 +24,8 @@ use crate::store::Store;
 #[derive(Default)]
 pub struct Reference {
     now: ArcSwap<Tables>,
+    /// One load at a time, so that what was read earlier never replaces what was read later.
+    loading: tokio::sync::Mutex<()>,
 }
 
 /// The tables of one moment.
@@ -45,6 +47,7 @@ impl Reference {
 
     /// Reads all tables from the store.
     pub async fn load(&self, store: &dyn Store) -> Result<()> {
+        let _one_at_a_time = self.loading.lock().await;
         let mut tables = Tables::default();
         for record in everything(store, Kind::ReferenceTable).await? {
             let table: ReferenceTable = decode(&record)?.value;
