@@ -72,6 +72,7 @@ pub async fn run(config: &Config, env: &Env) -> Outcome {
     for member in &MEMBERS {
         app.create_partner(&intent(env)?, partner(member)?).await?;
     }
+    app.load_builtin_tables(&"operator".parse()?).await?;
     drop(app);
     closed(&path).await;
     Ok(())
