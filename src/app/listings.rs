@@ -391,4 +391,4 @@ fn seller_stands(listing: &Listing, seller: Option<&Versioned<Exporter>>) -> Exp
 
 #[cfg(test)]
 #[path = "listings/tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -250,3 +250,7 @@ fn difference(former: Option<&ReferenceTable>, table: &ReferenceTable) -> Differ
     difference.removed = before.keys().filter(|key| !met.contains(*key)).count() as u64;
     difference
 }
+
+#[cfg(test)]
+#[path = "reference_tests.rs"]
+mod tests;
