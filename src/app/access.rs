@@ -53,11 +53,7 @@ pub enum Identified {
 
 impl Default for Directory {
     fn default() -> Self {
-        Self {
-            now: ArcSwap::default(),
-            changed: watch::channel(0).0,
-            loading: Mutex::default(),
-        }
+        Self { now: ArcSwap::default(), changed: watch::channel(0).0, loading: Mutex::default() }
     }
 }
 

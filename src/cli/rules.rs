@@ -8,14 +8,14 @@ use self::ncm::Nomenclature;
 use super::batches::{finish, progress};
 use super::csv::reference as reference_csv;
 use super::csv::{CsvFile, RowFault};
-use super::output::{facts, moment, number, show, table};
+use super::output::{date, facts, moment, number, show, table};
 use super::{Client, Connect, Failure, Outcome, parse};
 use crate::proto::puente::reference::v1::load_reference_table_request::Part;
 use crate::proto::puente::reference::v1::reference_service_client::ReferenceServiceClient;
 use crate::proto::puente::reference::v1::{
-    ListReferenceRowsRequest, ListReferenceTablesRequest, ListReferenceTablesResponse,
-    LoadReferenceTableChunk, LoadReferenceTableHeader, LoadReferenceTableRequest,
-    LoadReferenceTableResponse, ReferenceRow,
+    ListReferenceRowsRequest, ListReferenceRowsResponse, ListReferenceTablesRequest,
+    ListReferenceTablesResponse, LoadReferenceTableChunk, LoadReferenceTableHeader,
+    LoadReferenceTableRequest, LoadReferenceTableResponse, ReferenceRow,
 };
 
 /// Rows in one message; the contract's most.
@@ -26,7 +26,24 @@ const CHUNK: usize = 1000;
 pub enum Rules {
     /// List the tables with their versions
     List(Connect),
+    Show(ShowRows),
     Load(Load),
+}
+
+/// Show the rows of a table
+///
+/// Example:
+///   puente rules show ncm --prefix 2204 --profile profiles/marketplace.toml
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct ShowRows {
+    /// The table, as puente rules list names it
+    table: String,
+    /// Only codes that begin so
+    #[arg(long, default_value = "")]
+    prefix: String,
+    #[command(flatten)]
+    connect: Connect,
 }
 
 /// Replace a code table by a new version, as the operator
@@ -62,6 +79,7 @@ impl Rules {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::List(connect) => list(&connect).await,
+            Self::Show(rows) => rows.run().await,
             Self::Load(load) => load.run().await,
         }
     }
@@ -103,7 +121,7 @@ impl Load {
 /// The nomenclature at `path`, with the Spanish and English titles that the gateway has.
 pub(super) async fn read_nomenclature(client: &Client, path: &Path) -> Outcome<Nomenclature> {
     let mut file = ncm::read(path)?;
-    ncm::keep_titles(&mut file.rows, &held(client, "ncm").await?);
+    ncm::keep_titles(&mut file.rows, &held(client).await?);
     Ok(file)
 }
 
@@ -145,26 +163,56 @@ fn read_csv(path: &Path) -> Outcome<(Vec<ReferenceRow>, Vec<RowFault>)> {
     super::batches::read_all(&file, reference_csv::read)
 }
 
-/// The rows that the gateway has of a table; none if it has no such table.
-async fn held(client: &Client, table: &str) -> Outcome<Vec<ReferenceRow>> {
+impl ShowRows {
+    async fn run(self) -> Outcome {
+        let answer = rows(&self.connect.client()?, &self.table, &self.prefix).await?;
+        let name = "puente.reference.v1.ListReferenceRowsResponse";
+        show(self.connect.output(), name, &answer, |answer| {
+            let mut table = table(["Code", "Spanish", "English", "More", "From", "To"]);
+            for row in &answer.rows {
+                let mut more: Vec<_> =
+                    row.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                more.sort();
+                table.add_row([
+                    row.code.clone(),
+                    row.title_es.clone(),
+                    row.title_en.clone(),
+                    more.join(";"),
+                    date(row.valid_from.as_ref()),
+                    date(row.valid_to.as_ref()),
+                ]);
+            }
+            format!("{table}\n")
+        })
+    }
+}
+
+/// The nomenclature that the gateway has; nothing if it has none.
+async fn held(client: &Client) -> Outcome<Vec<ReferenceRow>> {
+    match rows(client, "ncm", "").await {
+        Ok(answer) => Ok(answer.rows),
+        Err(failure) if failure.reason == "NOT_FOUND" => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// All rows of a table whose code begins with `prefix`.
+async fn rows(client: &Client, table: &str, prefix: &str) -> Outcome<ListReferenceRowsResponse> {
     let mut request = ListReferenceRowsRequest {
         table: parse::name("referenceTables", table),
         page_size: 1000,
+        code_prefix: prefix.to_owned(),
         ..Default::default()
     };
-    let mut all = Vec::new();
+    let mut all = ListReferenceRowsResponse::default();
     loop {
         let page = client
             .call(request.clone(), |channel, request| async move {
                 ReferenceServiceClient::new(channel).list_reference_rows(request).await
             })
-            .await;
-        let page = match page {
-            Ok(page) => page,
-            Err(failure) if failure.reason == "NOT_FOUND" => return Ok(all),
-            Err(failure) => return Err(failure),
-        };
-        all.extend(page.rows);
+            .await?;
+        all.rows.extend(page.rows);
+        all.version = page.version;
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             return Ok(all);
