@@ -4,6 +4,8 @@
 //! Enters: nothing; use cases build these values. Leaves: nothing; the store
 //! applies them. It knows no SQL and no transport.
 
+use std::sync::Arc;
+
 use crate::domain::listing::Channel;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
@@ -120,6 +122,17 @@ pub enum Expect {
         /// The state it must be in.
         state: &'static str,
     },
+    /// The report took no line since its counts were read.
+    Progress {
+        /// Key of the report.
+        report: String,
+        /// Lines stored without remark.
+        accepted: u64,
+        /// Lines stored with a remark.
+        warned: u64,
+        /// Times a malformed line was sent.
+        refused: u64,
+    },
 }
 
 /// One thing to be written.
@@ -128,7 +141,7 @@ pub enum Write {
     /// A document, new or in place of its former version.
     Put(Record),
     /// Sale lines of a report; which of them are new is judged under the head.
-    Lines(LineBatch),
+    Lines(Arc<LineBatch>),
     /// Counts of orders, made exact when a report is sealed.
     CountOrders {
         /// Key of the report.
@@ -160,8 +173,8 @@ pub struct LineRow {
     pub position: u32,
     /// The line.
     pub line: SaleLine,
-    /// Its listing, if the sku is known.
-    pub listing: Option<LineListing>,
+    /// Its listing, if the sku is known; lines of one listing share it.
+    pub listing: Option<Arc<LineListing>>,
     /// What is odd about it, judged before the head is held.
     pub warnings: Vec<WarningReason>,
 }

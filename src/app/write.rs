@@ -82,6 +82,14 @@ pub struct Written<T> {
     pub replayed: bool,
 }
 
+impl<T> Written<T> {
+    /// The same, said of another value.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Written<U> {
+        let Self { value, receipt, replayed } = self;
+        Written { value: convert(value), receipt, replayed }
+    }
+}
+
 impl App {
     /// Answers from an earlier request with the same key, or plans and submits.
     ///
@@ -132,13 +140,7 @@ impl App {
                     return answered(committed);
                 }
                 Err(Refusal::Stale { .. }) => {}
-                Err(Refusal::WrongState { kind, key, state }) => {
-                    return Err(wrong_state(kind, &key, &state));
-                }
-                Err(Refusal::RequestIdReused) => return Err(Error::request_id_reused()),
-                Err(Refusal::Unrecordable(reason)) => {
-                    return Err(Error::internal(format!("entry: {reason}")));
-                }
+                Err(refusal) => return Err(refused(refusal)),
             }
         }
         Err(Error::contended())
@@ -159,14 +161,26 @@ impl App {
     }
 }
 
-fn answered<T: DeserializeOwned>(committed: Committed) -> Result<Written<T>> {
+/// What the caller of a committed change is told.
+pub(super) fn answered<T: DeserializeOwned>(committed: Committed) -> Result<Written<T>> {
     let value = serde_json::from_slice(&committed.answer)
         .map_err(|reason| Error::internal(format!("stored answer: {reason}")))?;
     Ok(Written { value, receipt: Some(committed.receipt), replayed: committed.replayed })
 }
 
+/// What the caller of a refused change is told.
+pub(super) fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Stale { .. } => Error::contended(),
+        Refusal::WrongState { kind, key, state } => wrong_state(kind, &key, &state),
+        Refusal::RequestIdReused => Error::request_id_reused(),
+        Refusal::Unrecordable(reason) => Error::internal(format!("entry: {reason}")),
+    }
+}
+
 fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
     let reason = match kind {
+        Kind::Report if state == "ABANDONED" => "REPORT_ABANDONED",
         Kind::Report => "REPORT_SEALED",
         Kind::Partner
         | Kind::Exporter

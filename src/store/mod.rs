@@ -8,12 +8,17 @@
 pub mod sqlite;
 pub mod writer;
 
+#[cfg(test)]
+mod suite;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::change::{Change, Committed, Kind, Record, Refusal};
+use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Refusal};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
@@ -32,6 +37,10 @@ pub trait Store: Send + Sync + 'static {
     /// leaves no trace and does not touch its neighbours. An error means that none was applied,
     /// or that the outcome is unknown and is learnt by asking for the request keys.
     async fn commit(&self, group: Group) -> Result<Vec<Judged>>;
+
+    /// What [`commit`](Store::commit) would answer to a batch of lines at this moment; nothing is
+    /// stored.
+    async fn preview(&self, batch: Arc<LineBatch>) -> Result<BatchAnswer>;
 
     /// The document, if there is one.
     async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>>;
@@ -146,11 +155,13 @@ pub struct ReportProgress {
     pub duplicates: u64,
     /// Times a malformed line was sent.
     pub refused: u64,
+    /// Distinct pairs of order and listing; counted when the report is sealed.
+    pub orders: Option<u64>,
     /// Totals over the stored lines by (kind, currency), sorted.
     pub totals: Vec<KindTotal>,
 }
 
-/// Totals of one kind in one currency, signed as the kind says.
+/// Totals of one kind in one currency, as written in the lines: no sign from the kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindTotal {
     /// The kind, as the domain spells it.
@@ -159,9 +170,9 @@ pub struct KindTotal {
     pub currency: String,
     /// Lines.
     pub lines: u64,
-    /// Signed quantity in selling units.
+    /// The sum of quantities.
     pub quantity: Decimal,
-    /// Signed amount.
+    /// The sum of quantity x unit price, exact.
     pub amount: Decimal,
 }
 

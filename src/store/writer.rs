@@ -5,12 +5,13 @@
 //! that a slow disk slows the callers instead of filling memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{Group, Judged, Store};
-use crate::change::{Change, Write};
+use crate::change::{Change, KINDS, Kind, Write};
 use crate::clock::Env;
 use crate::error::{Error, Result};
 
@@ -38,7 +39,11 @@ pub struct Writer {
     room: Arc<Semaphore>,
     queue_weight: u32,
     size: watch::Receiver<u64>,
+    touched: Arc<Touched>,
 }
+
+/// How many groups have written documents of each kind, in the order of [`KINDS`].
+type Touched = [AtomicU64; KINDS.len()];
 
 struct Waiting {
     change: Change,
@@ -52,9 +57,10 @@ impl Writer {
     pub fn start(store: Arc<dyn Store>, env: Env, limits: WriterLimits) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (grown, size) = watch::channel(0);
-        tokio::spawn(run(store, env, limits, waiting, grown));
+        let touched = Arc::new(Touched::default());
+        tokio::spawn(run(store, env, limits, waiting, grown, touched.clone()));
         let room = Arc::new(Semaphore::new(limits.queue_weight as usize));
-        Self { queue, room, queue_weight: limits.queue_weight, size }
+        Self { queue, room, queue_weight: limits.queue_weight, size, touched }
     }
 
     /// Hands a change in and waits until it is durable or refused.
@@ -62,23 +68,46 @@ impl Writer {
     /// Dropping the future does not withdraw the change once it is in the queue: its outcome is
     /// learnt by its request key.
     pub async fn submit(&self, change: Change) -> Result<Judged> {
+        self.enqueue(change).await?.judged().await
+    }
+
+    /// Hands a change in, waits for room in the queue and not longer: changes are judged in the
+    /// order in which this returns.
+    pub async fn enqueue(&self, change: Change) -> Result<Queued> {
         let weight = weight(&change).clamp(1, self.queue_weight);
-        let stopped = || {
-            Error::unavailable("STOPPING", "the gateway is stopping: retry", Duration::from_secs(1))
-        };
         let room =
-            self.room.clone().acquire_many_owned(weight).await.map_err(|_closed| stopped())?;
+            self.room.clone().acquire_many_owned(weight).await.map_err(|_closed| stopping())?;
         let (answer, answered) = oneshot::channel();
         self.queue
             .send(Waiting { change, weight, answer, _room: room })
-            .map_err(|_closed| stopped())?;
-        answered.await.map_err(|_dropped| stopped())?
+            .map_err(|_closed| stopping())?;
+        Ok(Queued(answered))
     }
 
     /// Follows the size of the ledger as this writer moves it; 0 until its first commit.
     pub fn ledger_size(&self) -> watch::Receiver<u64> {
         self.size.clone()
     }
+
+    /// Moves whenever a group that was committed wrote documents of `kind`, whether or not its
+    /// caller waited for it: what is kept in memory of them is then out of date.
+    pub fn touched(&self, kind: Kind) -> u64 {
+        self.touched[kind as usize].load(Ordering::Acquire)
+    }
+}
+
+/// A change in the queue.
+pub struct Queued(oneshot::Receiver<Result<Judged>>);
+
+impl Queued {
+    /// Waits until the change is durable or refused.
+    pub async fn judged(self) -> Result<Judged> {
+        self.0.await.map_err(|_dropped| stopping())?
+    }
+}
+
+fn stopping() -> Error {
+    Error::unavailable("STOPPING", "the gateway is stopping: retry", Duration::from_secs(1))
 }
 
 fn weight(change: &Change) -> u32 {
@@ -98,6 +127,7 @@ async fn run(
     limits: WriterLimits,
     mut waiting: mpsc::UnboundedReceiver<Waiting>,
     grown: watch::Sender<u64>,
+    touched: Arc<Touched>,
 ) {
     let mut held = None;
     loop {
@@ -123,11 +153,17 @@ async fn run(
                 Err(_none) => break,
             }
         }
-        commit(&*store, &env, group, &grown).await;
+        commit(&*store, &env, group, &grown, &touched).await;
     }
 }
 
-async fn commit(store: &dyn Store, env: &Env, group: Vec<Waiting>, grown: &watch::Sender<u64>) {
+async fn commit(
+    store: &dyn Store,
+    env: &Env,
+    group: Vec<Waiting>,
+    grown: &watch::Sender<u64>,
+    touched: &Touched,
+) {
     let mut changes = Vec::with_capacity(group.len());
     let mut answers = Vec::with_capacity(group.len());
     let mut rooms = Vec::with_capacity(group.len());
@@ -136,11 +172,15 @@ async fn commit(store: &dyn Store, env: &Env, group: Vec<Waiting>, grown: &watch
         answers.push(answer);
         rooms.push(_room);
     }
+    let kinds = written(&changes);
     let salts = changes.iter().map(|_| env.ids.random()).collect();
     let outcome = store.commit(Group { changes, at: env.now(), salts }).await;
     drop(rooms);
     match outcome {
         Ok(judged) => {
+            for kind in kinds {
+                touched[kind as usize].fetch_add(1, Ordering::AcqRel);
+            }
             let size = judged
                 .iter()
                 .filter_map(|one| one.as_ref().ok())
@@ -164,4 +204,16 @@ async fn commit(store: &dyn Store, env: &Env, group: Vec<Waiting>, grown: &watch
             }
         }
     }
+}
+
+/// The kinds of documents that a group writes, if all of it is applied.
+fn written(changes: &[Change]) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for write in changes.iter().flat_map(|change| &change.writes) {
+        match write {
+            Write::Put(record) if !kinds.contains(&record.kind) => kinds.push(record.kind),
+            Write::Put(_) | Write::Lines(_) | Write::CountOrders { .. } => {}
+        }
+    }
+    kinds
 }

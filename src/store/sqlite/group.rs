@@ -8,8 +8,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::documents::{self, signed, unsigned};
-use super::{failure, lines};
-use crate::change::{Change, Committed, Expect, Refusal, Write};
+use super::{failure, lines, rollups};
+use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
 use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
 use crate::store::{Group, Judged, StoredRequest};
@@ -26,6 +26,17 @@ pub fn commit(connection: &mut Connection, group: Group) -> Result<Vec<Judged>> 
             one_by_one(connection, group)
         }
     }
+}
+
+/// What [`commit`] would answer to a batch, leaving no trace.
+pub fn preview(connection: &mut Connection, batch: &LineBatch) -> Result<BatchAnswer> {
+    let judge = |connection: &mut Connection| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let index = tree(&transaction)?.size();
+        lines::append(&transaction, batch, index)
+        // Dropping the transaction rolls it back.
+    };
+    judge(connection).map_err(|fault| failure(&fault))
 }
 
 /// Commits each change in a transaction of its own, so that only the faulty one fails.
@@ -139,7 +150,7 @@ fn apply(
                 let (version, _) = documents::standing(connection, record.kind, &record.key)?;
                 documents::put(connection, record, version + 1)?;
             }
-            Write::CountOrders { report } => lines::count_orders(connection, report)?,
+            Write::CountOrders { report } => rollups::count_orders(connection, report)?,
             Write::Lines(_) => {}
         }
     }
@@ -174,6 +185,11 @@ fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Option<Re
                 key: key.clone(),
                 state: stands,
             })
+        }
+        Expect::Progress { report, accepted, warned, refused } => {
+            let stands = lines::counts(connection, report)?;
+            (stands != [*accepted, *warned, *refused])
+                .then(|| Refusal::Stale { kind: Kind::Report, key: report.clone() })
         }
     })
 }

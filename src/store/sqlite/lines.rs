@@ -3,15 +3,13 @@
 //! Enters: a batch, under the ledger head. Leaves: what became of each line.
 //! Rollups and totals are gathered in memory over the batch and written once.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension};
-use rust_decimal::Decimal;
 
 use super::documents::{signed, unsigned};
 use super::questions::parsed;
-use crate::change::{BatchAnswer, LineBatch, LineListing, LineNote, LineRow, NoteVerdict};
-use crate::domain::listing::listing_key;
+use super::rollups::{Gathered, plus, unfit};
+use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
+use crate::domain::decimal::{Quantity, Totals, UnitPrice};
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 
 /// Stores the lines that are new and says what became of each.
@@ -126,8 +124,8 @@ fn judge_original(
              WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE'",
         )?
         .query_row((batch.marketplace.as_str(), original.as_str()), |row| {
-            let quantity: Decimal = parsed(row, 0)?;
-            let price: Decimal = parsed(row, 1)?;
+            let quantity: Quantity = parsed(row, 0)?;
+            let price: UnitPrice = parsed(row, 1)?;
             Ok((quantity, price, row.get::<_, String>(2)?))
         })
         .optional()?;
@@ -135,8 +133,8 @@ fn judge_original(
         warnings.push(WarningReason::UnknownOriginal);
         return Ok(());
     };
-    let (mut quantity, mut amount) =
-        magnitudes(line.kind, line.quantity.value(), line.unit_price.value());
+    let paid = sold.times(price).map_err(unfit)?.value();
+    let mut taken = taken_back(line.kind, line.quantity, line.unit_price);
     let mut earlier = connection.prepare_cached(
         "SELECT kind, quantity, unit_price FROM sale_lines \
          WHERE marketplace = ?1 AND original_line_id = ?2 \
@@ -144,27 +142,21 @@ fn judge_original(
     )?;
     let mut rows = earlier.query((batch.marketplace.as_str(), original.as_str()))?;
     while let Some(row) = rows.next()? {
-        let (q, a) = magnitudes(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?);
-        // Saturating: what no longer fits 28 digits exceeds every sale there can be.
-        quantity = quantity.saturating_add(q);
-        amount = amount.saturating_add(a);
+        taken = plus(taken, taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?))?;
     }
-    let paid = sold.saturating_mul(price);
-    if currency != line.currency.as_str() || quantity > sold || amount > paid {
+    if currency != line.currency.as_str() || taken.quantity > sold.value() || taken.amount > paid {
         warnings.push(WarningReason::ExceedsOriginal);
     }
     Ok(())
 }
 
 /// What a line takes back of the sale it cites: quantity and amount.
-fn magnitudes(kind: SaleKind, quantity: Decimal, price: Decimal) -> (Decimal, Decimal) {
-    let (signed_quantity, signed_amount) = kind.signed(quantity, price);
-    match kind {
-        SaleKind::Sale | SaleKind::Adjustment => (Decimal::ZERO, Decimal::ZERO),
-        SaleKind::Return | SaleKind::Refund | SaleKind::Cancellation => {
-            (-signed_quantity, -signed_amount)
-        }
+fn taken_back(kind: SaleKind, quantity: Quantity, price: UnitPrice) -> Totals {
+    if !kind.cites_a_sale() {
+        return Totals::default();
     }
+    let (quantity, amount) = kind.signed(quantity.value(), price.value());
+    Totals { lines: 1, quantity: -quantity, amount: -amount }
 }
 
 fn insert(
@@ -224,228 +216,7 @@ fn insert(
 
 /// The optional amounts as one JSON object, absent where the line has none.
 fn other_amounts(line: &SaleLine) -> Option<String> {
-    line.other_amounts.as_ref().and_then(|amounts| serde_json::to_string(amounts).ok())
-}
-
-/// What a batch adds to rollups and totals.
-#[derive(Default)]
-struct Gathered {
-    cells: HashMap<CellKey, Cell>,
-    totals: HashMap<(SaleKind, String), Sums>,
-    /// The highest cell in use; read once, when the first new cell is needed.
-    last_cell: Option<i64>,
-}
-
-/// A rollup cell on its way: what it held before the batch, and holds after.
-struct Cell {
-    id: i64,
-    new: bool,
-    sums: Sums,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct CellKey {
-    day: String,
-    listing: String,
-    about: Option<LineListing>,
-    destination: String,
-    currency: String,
-    kind: SaleKind,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    lines: u64,
-    quantity: Decimal,
-    amount: Decimal,
-}
-
-impl Sums {
-    /// Exact sum; refused rather than rounded when it no longer fits 28 digits.
-    fn plus(self, other: Self) -> rusqlite::Result<Self> {
-        let overflow =
-            || rusqlite::Error::ToSqlConversionFailure("a total exceeds 28 digits".into());
-        Ok(Self {
-            lines: self.lines + other.lines,
-            quantity: self.quantity.checked_add(other.quantity).ok_or_else(overflow)?,
-            amount: self.amount.checked_add(other.amount).ok_or_else(overflow)?,
-        })
-    }
-}
-
-impl Gathered {
-    /// Adds a line and answers its cell; a line that exceeds its sale has none, and so stays out
-    /// of net until explained.
-    fn add(
-        &mut self,
-        connection: &Connection,
-        batch: &LineBatch,
-        row: &LineRow,
-        warnings: &[WarningReason],
-    ) -> rusqlite::Result<Option<i64>> {
-        let line = &row.line;
-        let (quantity, amount) = line.kind.signed(line.quantity.value(), line.unit_price.value());
-        let one = Sums { lines: 1, quantity, amount };
-        let total = self.totals.entry((line.kind, line.currency.to_string())).or_default();
-        *total = total.plus(one)?;
-        if warnings.contains(&WarningReason::ExceedsOriginal) {
-            return Ok(None);
-        }
-        let listing = match &row.listing {
-            Some(listing) => listing.key.clone(),
-            None => listing_key(&batch.marketplace, line.sku.as_str()),
-        };
-        let key = CellKey {
-            day: line.sold_at.day().to_string(),
-            listing,
-            about: row.listing.clone(),
-            destination: line.destination.as_ref().map(ToString::to_string).unwrap_or_default(),
-            currency: line.currency.to_string(),
-            kind: line.kind,
-        };
-        if let Some(cell) = self.cells.get_mut(&key) {
-            cell.sums = cell.sums.plus(one)?;
-            return Ok(Some(cell.id));
-        }
-        let mut cell = match held_cell(connection, &batch.report, &key)? {
-            Some((id, sums)) => Cell { id, new: false, sums },
-            None => Cell { id: self.fresh_cell(connection)?, new: true, sums: Sums::default() },
-        };
-        cell.sums = cell.sums.plus(one)?;
-        let id = cell.id;
-        self.cells.insert(key, cell);
-        Ok(Some(id))
-    }
-
-    fn fresh_cell(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
-        let last = match self.last_cell {
-            Some(last) => last,
-            None => connection
-                .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
-                .query_row([], |row| row.get(0))?,
-        };
-        self.last_cell = Some(last + 1);
-        Ok(last + 1)
-    }
-
-    fn write(self, connection: &Connection, batch: &LineBatch) -> rusqlite::Result<()> {
-        let mut read = connection.prepare_cached(
-            "SELECT lines, quantity, amount FROM report_totals \
-             WHERE report = ?1 AND kind = ?2 AND currency = ?3",
-        )?;
-        let mut write = connection.prepare_cached(
-            "INSERT INTO report_totals (report, kind, currency, lines, quantity, amount) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (report, kind, currency) DO UPDATE SET \
-             lines = excluded.lines, quantity = excluded.quantity, amount = excluded.amount",
-        )?;
-        for ((kind, currency), added) in self.totals {
-            let held = read
-                .query_row((&batch.report, kind.as_str(), &currency), sums)
-                .optional()?
-                .unwrap_or_default();
-            let now = held.plus(added)?;
-            write.execute((
-                &batch.report,
-                kind.as_str(),
-                &currency,
-                signed(now.lines),
-                now.quantity.normalize().to_string(),
-                now.amount.normalize().to_string(),
-            ))?;
-        }
-        for (key, cell) in self.cells {
-            write_cell(connection, batch, &key, &cell)?;
-        }
-        Ok(())
-    }
-}
-
-/// What a line's listing adds to the key of its cell: seller, ncm, channel, province, size class.
-fn about(key: &CellKey) -> [&str; 5] {
-    match &key.about {
-        None => [""; 5],
-        Some(l) => [&l.seller, &l.ncm, l.channel.as_str(), &l.province, &l.size_class],
-    }
-}
-
-fn held_cell(
-    connection: &Connection,
-    report: &str,
-    key: &CellKey,
-) -> rusqlite::Result<Option<(i64, Sums)>> {
-    let [seller, ncm, channel, province, size_class] = about(key);
-    connection
-        .prepare_cached(
-            "SELECT lines, quantity, amount, cell FROM rollup_cells WHERE report = ?1 AND \
-             day = ?2 AND listing = ?3 AND kind = ?4 AND currency = ?5 AND destination = ?6 AND \
-             seller = ?7 AND ncm = ?8 AND channel = ?9 AND province = ?10 AND size_class = ?11",
-        )?
-        .query_row(
-            (
-                report,
-                &key.day,
-                &key.listing,
-                key.kind.as_str(),
-                &key.currency,
-                &key.destination,
-                seller,
-                ncm,
-                channel,
-                province,
-                size_class,
-            ),
-            |row| Ok((row.get(3)?, sums(row)?)),
-        )
-        .optional()
-}
-
-fn write_cell(
-    connection: &Connection,
-    batch: &LineBatch,
-    key: &CellKey,
-    cell: &Cell,
-) -> rusqlite::Result<()> {
-    let lines = signed(cell.sums.lines);
-    let quantity = cell.sums.quantity.normalize().to_string();
-    let amount = cell.sums.amount.normalize().to_string();
-    if !cell.new {
-        connection
-            .prepare_cached(
-                "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
-            )?
-            .execute((cell.id, lines, quantity, amount))?;
-        return Ok(());
-    }
-    let [seller, ncm, channel, province, size_class] = about(key);
-    connection
-        .prepare_cached(
-            "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
-             channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?
-        .execute(rusqlite::params![
-            cell.id,
-            batch.report,
-            batch.marketplace.as_str(),
-            key.day,
-            key.listing,
-            seller,
-            ncm,
-            channel,
-            province,
-            size_class,
-            key.destination,
-            key.currency,
-            key.kind.as_str(),
-            lines,
-            quantity,
-            amount,
-        ])?;
-    Ok(())
-}
-
-fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Sums> {
-    Ok(Sums { lines: unsigned(row.get(0)?), quantity: parsed(row, 1)?, amount: parsed(row, 2)? })
+    line.other_amounts.as_deref().and_then(|amounts| serde_json::to_string(amounts).ok())
 }
 
 /// Moves the counts of a report and answers where the client goes on.
@@ -480,22 +251,11 @@ fn progress(
         .map(unsigned)
 }
 
-/// Makes counts of orders exact for a report: distinct pairs of order and listing over its sales,
-/// each counted in the cell of its earliest line.
-pub fn count_orders(connection: &Connection, report: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE rollup_cells SET orders = 0 WHERE report = ?1")?
-        .execute([report])?;
-    connection
-        .prepare_cached(
-            "UPDATE rollup_cells SET orders = counted.orders FROM ( \
-               SELECT cell, COUNT(*) AS orders FROM ( \
-                 SELECT cell, MIN(line_seq) FROM sale_lines \
-                 WHERE report = ?1 AND kind = 'SALE' AND cell IS NOT NULL \
-                 GROUP BY order_id, sku) \
-               GROUP BY cell) AS counted \
-             WHERE rollup_cells.cell = counted.cell",
-        )?
-        .execute([report])?;
-    Ok(())
+/// Lines of a report accepted, warned of and refused, in this order.
+pub fn counts(connection: &Connection, report: &str) -> rusqlite::Result<[u64; 3]> {
+    let counts = connection
+        .prepare_cached("SELECT accepted, warned, refused FROM report_progress WHERE report = ?1")?
+        .query_row([report], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?].map(unsigned)))
+        .optional()?;
+    Ok(counts.unwrap_or_default())
 }

@@ -8,6 +8,7 @@ mod documents;
 mod group;
 mod lines;
 mod questions;
+mod rollups;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::{
     Group, Judged, PageQuery, ReportProgress, RollupQuery, Store, StoredEntry, StoredRequest,
 };
-use crate::change::{Kind, Record};
+use crate::change::{BatchAnswer, Kind, LineBatch, Record};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
@@ -45,9 +46,9 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
 }
 
-struct Job {
-    group: Group,
-    answer: oneshot::Sender<Result<Vec<Judged>>>,
+enum Job {
+    Commit(Group, oneshot::Sender<Result<Vec<Judged>>>),
+    Preview(Arc<LineBatch>, oneshot::Sender<Result<BatchAnswer>>),
 }
 
 struct Readers {
@@ -70,13 +71,18 @@ impl SqliteStore {
         std::thread::Builder::new()
             .name("puente-writer".into())
             .spawn(move || {
-                while let Ok(Job { group, answer }) = queue.recv() {
-                    // A panic undoes its transaction while it unwinds, and must not end the one
-                    // write path.
-                    let outcome =
-                        catch_unwind(AssertUnwindSafe(|| group::commit(&mut writer, group)))
-                            .unwrap_or_else(|_| Err(Error::internal("the writer panicked")));
-                    let _gone = answer.send(outcome);
+                while let Ok(job) = queue.recv() {
+                    // Whoever went away learns the outcome by its request key.
+                    match job {
+                        Job::Commit(group, answer) => {
+                            let commit = || group::commit(&mut writer, group);
+                            let _gone = answer.send(outliving_panics(commit));
+                        }
+                        Job::Preview(batch, answer) => {
+                            let preview = || group::preview(&mut writer, &batch);
+                            let _gone = answer.send(outliving_panics(preview));
+                        }
+                    }
                 }
             })
             .map_err(|e| Error::internal(format!("writer thread: {e}")))?;
@@ -86,6 +92,14 @@ impl SqliteStore {
             room: Arc::new(Semaphore::new(READERS)),
         };
         Ok(Self { jobs, readers: Arc::new(readers) })
+    }
+
+    /// Hands a job to the writer's thread and waits for its answer.
+    async fn on_writer<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
+        let ended = || Error::internal("writer thread ended");
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(job(answer)).map_err(|_gone| ended())?;
+        answered.await.map_err(|_gone| ended())?
     }
 
     /// Runs a question on a reader's connection, off the async threads.
@@ -121,11 +135,11 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, group: Group) -> Result<Vec<Judged>> {
-        let (answer, answered) = oneshot::channel();
-        self.jobs
-            .send(Job { group, answer })
-            .map_err(|_gone| Error::internal("writer thread ended"))?;
-        answered.await.map_err(|_gone| Error::internal("writer thread ended"))?
+        self.on_writer(|answer| Job::Commit(group, answer)).await
+    }
+
+    async fn preview(&self, batch: Arc<LineBatch>) -> Result<BatchAnswer> {
+        self.on_writer(|answer| Job::Preview(batch, answer)).await
     }
 
     async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>> {
@@ -176,6 +190,12 @@ impl Store for SqliteStore {
         self.read(|c| c.query_row("SELECT size FROM ledger_head", [], |_| Ok(())).or_else(none))
             .await
     }
+}
+
+/// A panic undoes its transaction while it unwinds, and must not end the one write path.
+fn outliving_panics<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(Error::internal("the writer panicked")))
 }
 
 fn none(error: rusqlite::Error) -> rusqlite::Result<()> {

@@ -40,8 +40,8 @@ pub fn nodes(connection: &Connection, nodes: &[Node]) -> rusqlite::Result<Vec<Op
 pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Result<ReportProgress> {
     let counts = connection
         .prepare_cached(
-            "SELECT next_line, accepted, warned, duplicates, refused FROM report_progress \
-             WHERE report = ?1",
+            "SELECT next_line, accepted, warned, duplicates, refused, orders \
+             FROM report_progress WHERE report = ?1",
         )?
         .query_row([report], |row| {
             Ok(ReportProgress {
@@ -50,6 +50,7 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
                 warned: unsigned(row.get(2)?),
                 duplicates: unsigned(row.get(3)?),
                 refused: unsigned(row.get(4)?),
+                orders: row.get::<_, Option<i64>>(5)?.map(unsigned),
                 totals: Vec::new(),
             })
         })

@@ -82,7 +82,8 @@ CREATE INDEX sale_lines_by_report ON sale_lines (report, line_seq);
 -- What a report holds so far.
 CREATE TABLE report_progress (
     report TEXT NOT NULL PRIMARY KEY, next_line INTEGER NOT NULL, accepted INTEGER NOT NULL,
-    warned INTEGER NOT NULL, duplicates INTEGER NOT NULL, refused INTEGER NOT NULL
+    warned INTEGER NOT NULL, duplicates INTEGER NOT NULL, refused INTEGER NOT NULL,
+    orders INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE report_totals (
     report TEXT NOT NULL, kind TEXT NOT NULL, currency TEXT NOT NULL,

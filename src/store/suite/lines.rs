@@ -1,0 +1,385 @@
+//! Sale lines: each counts once, totals and rollups are exact.
+
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::change::{BatchAnswer, LineBatch, LineListing, LineNote, LineRow, NoteVerdict, Refusal};
+use crate::domain::analytics::RollupCell;
+use crate::domain::sale::{SaleLine, WarningReason};
+use crate::store::{KindTotal, ReportProgress, RollupQuery};
+
+/// A line written as `line_id order_id kind original|- sku quantity unit_price sold_at`, in CNY
+/// and to CN-SH.
+pub fn line(text: &str) -> SaleLine {
+    let parts: Vec<&str> = text.split(' ').collect();
+    let [line_id, order_id, kind, original, sku, quantity, unit_price, sold_at] = parts[..] else {
+        panic!("not a line: {text}");
+    };
+    SaleLine {
+        line_id: line_id.parse().unwrap(),
+        order_id: order_id.parse().unwrap(),
+        kind: kind.parse().unwrap(),
+        original_line_id: (original != "-").then(|| original.parse().unwrap()),
+        sku: sku.parse().unwrap(),
+        quantity: quantity.parse().unwrap(),
+        unit_price: unit_price.parse().unwrap(),
+        currency: "CNY".parse().unwrap(),
+        sold_at: sold_at.parse().unwrap(),
+        destination: Some("CN-SH".parse().unwrap()),
+        declaration: None,
+        declaration_item: None,
+        other_amounts: None,
+    }
+}
+
+/// A line of known listing `sku`, sold by one seller of Mendoza.
+pub fn row(position: u32, text: &str) -> LineRow {
+    let line = line(text);
+    let listing = LineListing {
+        key: format!("listing-{}", line.sku),
+        seller: "20267565393".to_owned(),
+        ncm: "22042100".to_owned(),
+        channel: "OFFICIAL_STORE".parse().unwrap(),
+        province: "AR-M".to_owned(),
+        size_class: "MICRO".to_owned(),
+    };
+    LineRow { position, line, listing: Some(Arc::new(listing)), warnings: vec![] }
+}
+
+pub fn batch(report: &str, first_line: u64, rows: Vec<LineRow>) -> LineBatch {
+    LineBatch {
+        marketplace: "marketplace".parse().unwrap(),
+        report: report.to_owned(),
+        first_line,
+        sent: rows.len() as u32,
+        lines: rows,
+        refused: vec![],
+    }
+}
+
+fn texts(report: &str, first_line: u64, lines: &[&str]) -> LineBatch {
+    batch(report, first_line, (0..).zip(lines).map(|(place, text)| row(place, text)).collect())
+}
+
+pub fn lines_change(number: u128, expect: Vec<Expect>, batch: LineBatch) -> Change {
+    Change {
+        draft: Draft::new(EntryKind::LinesAppended).about("salesReports/r"),
+        answer: vec![],
+        ..change(number, expect, vec![Write::Lines(Arc::new(batch))])
+    }
+}
+
+async fn append(store: &dyn Store, number: u128, batch: LineBatch) -> (u64, BatchAnswer) {
+    let committed = committed(store, lines_change(number, vec![], batch)).await;
+    (committed.receipt.index, serde_json::from_slice(&committed.answer).unwrap())
+}
+
+fn counts(answer: &BatchAnswer) -> [u32; 4] {
+    [answer.accepted, answer.warned, answer.duplicates, answer.refused]
+}
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn total(kind: &str, lines: u64, quantity: &str, amount: &str) -> KindTotal {
+    KindTotal {
+        kind: kind.to_owned(),
+        currency: "CNY".to_owned(),
+        lines,
+        quantity: decimal(quantity),
+        amount: decimal(amount),
+    }
+}
+
+/// Net lines, quantity and amount over cells.
+fn net(cells: &[RollupCell]) -> (u64, Decimal, Decimal) {
+    cells.iter().fold((0, Decimal::ZERO, Decimal::ZERO), |(lines, quantity, amount), cell| {
+        (
+            lines + cell.lines,
+            quantity + decimal(&cell.quantity.to_string()),
+            amount + decimal(&cell.amount.to_string()),
+        )
+    })
+}
+
+const MORNING: &str = "2026-01-05T08:00:00+08:00";
+
+pub async fn a_line_counts_once_for_ever(place: &dyn Place) {
+    let store = place.open();
+    let one = format!("L1 O1 SALE - A 2 10.5 {MORNING}");
+    let other = format!("L1 O9 SALE - B 7 1 {MORNING}");
+    let two = format!("L2 O1 SALE - A 1 10.5 {MORNING}");
+    let (entry, answer) = append(&*store, 1, texts("r", 0, &[&one, &other, &two])).await;
+    assert_eq!(counts(&answer), [2, 0, 1, 0]);
+    let duplicate = |position, line_id: &str, first| LineNote {
+        position,
+        line_id: line_id.to_owned(),
+        verdict: NoteVerdict::Duplicate,
+        reasons: vec![],
+        field: String::new(),
+        message: String::new(),
+        first_entry: Some(first),
+    };
+    assert_eq!(answer.notes, [duplicate(1, "L1", entry)]);
+
+    let three = format!("L3 O2 SALE - A 1 10.5 {MORNING}");
+    let (later, answer) = append(&*store, 2, texts("r", 3, &[&two, &three])).await;
+    assert_eq!(counts(&answer), [1, 0, 1, 0]);
+    assert_eq!(answer.notes, [duplicate(0, "L2", entry)]);
+
+    let (_, answer) = append(&*store, 3, texts("another", 0, &[&three])).await;
+    assert_eq!(counts(&answer), [0, 0, 1, 0]);
+    assert_eq!(answer.notes, [duplicate(0, "L3", later)]);
+
+    let mut theirs = texts("theirs", 0, &[&one]);
+    theirs.marketplace = "another".parse().unwrap();
+    let (_, answer) = append(&*store, 4, theirs).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0], "an id is one marketplace's own");
+
+    let progress = store.report_progress("r").await.unwrap();
+    assert_eq!(progress.totals, [total("SALE", 3, "4", "42")]);
+    assert_eq!((progress.accepted, progress.duplicates), (3, 2));
+
+    drop(store);
+    let store = place.open();
+    let (_, answer) = append(&*store, 5, texts("r", 5, &[&one, &two, &three])).await;
+    assert_eq!(counts(&answer), [0, 0, 3, 0]);
+}
+
+pub async fn totals_are_as_written_and_rollups_are_signed(place: &dyn Place) {
+    let store = place.open();
+    let lines = [
+        format!("L1 O1 SALE - A 10 12.345 {MORNING}"),
+        format!("L2 O1 SALE - B 3 0 {MORNING}"),
+        format!("L3 O1 RETURN L1 A 2 12.345 {MORNING}"),
+        format!("L4 O1 REFUND L1 A 1 0.0000000001 {MORNING}"),
+        format!("L5 O1 CANCELLATION L1 A 3 12.345 {MORNING}"),
+        format!("L6 O1 ADJUSTMENT L1 A -1 12.345 {MORNING}"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (_, answer) = append(&*store, 1, texts("r", 0, &lines)).await;
+    assert_eq!(counts(&answer), [6, 0, 0, 0], "{:?}", answer.notes);
+    let progress = store.report_progress("r").await.unwrap();
+    assert_eq!(
+        progress.totals,
+        [
+            total("ADJUSTMENT", 1, "-1", "-12.345"),
+            total("CANCELLATION", 1, "3", "37.035"),
+            total("REFUND", 1, "1", "0.0000000001"),
+            total("RETURN", 1, "2", "24.69"),
+            total("SALE", 2, "13", "123.45"),
+        ]
+    );
+    let cells = store.rollups(RollupQuery::default()).await.unwrap();
+    assert_eq!(net(&cells), (6, decimal("7"), decimal("74.0699999999")));
+    assert!(cells.iter().all(|cell| cell.orders.is_none()), "an open report has no orders yet");
+}
+
+pub async fn originals_bound_what_is_taken_back(place: &dyn Place) {
+    let store = place.open();
+    let exceeds = |answer: &BatchAnswer| -> Vec<String> {
+        answer
+            .notes
+            .iter()
+            .filter(|note| note.reasons == ["EXCEEDS_ORIGINAL"])
+            .map(|note| note.line_id.clone())
+            .collect()
+    };
+    let lines = [
+        format!("S O SALE - A 5 10 {MORNING}"),
+        format!("R1 O RETURN S A 3 10 {MORNING}"),
+        // One more than is left; a smaller one fits still, since this one does not count.
+        format!("R2 O RETURN S A 3 10 {MORNING}"),
+        format!("R3 O RETURN S A 2 10 {MORNING}"),
+        // Money goes back apart from goods: 50 in all.
+        format!("F1 O REFUND S A 1 50 {MORNING}"),
+        format!("F2 O REFUND S A 1 0.01 {MORNING}"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (_, answer) = append(&*store, 1, texts("r", 0, &lines[..4])).await;
+    assert_eq!(exceeds(&answer), ["R2"]);
+    let (_, answer) = append(&*store, 2, texts("r", 4, &lines[4..])).await;
+    assert_eq!(exceeds(&answer), ["F2"]);
+    let cells = store.rollups(RollupQuery::default()).await.unwrap();
+    assert_eq!(net(&cells), (4, decimal("0"), decimal("0")), "what exceeds is left out of net");
+    let progress = store.report_progress("r").await.unwrap();
+    assert_eq!((progress.accepted, progress.warned), (4, 2));
+    assert_eq!(progress.totals.iter().map(|total| total.lines).sum::<u64>(), 6);
+}
+
+pub async fn an_unknown_original_is_remarked(place: &dyn Place) {
+    let store = place.open();
+    let lines = [
+        format!("C1 O CANCELLATION nowhere A 1 1 {MORNING}"),
+        format!("C2 O CANCELLATION - A 1 1 {MORNING}"),
+        // Citing what is no sale is citing no sale.
+        format!("C3 O RETURN C1 A 1 1 {MORNING}"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut batch = texts("r", 0, &lines);
+    batch.lines[0].warnings.push(WarningReason::UnknownSku);
+    batch.lines[0].listing = None;
+    let (_, answer) = append(&*store, 1, batch).await;
+    assert_eq!(counts(&answer), [0, 3, 0, 0]);
+    let reasons: Vec<_> = answer.notes.iter().map(|note| note.reasons.join(" ")).collect();
+    assert_eq!(reasons, ["UNKNOWN_SKU UNKNOWN_ORIGINAL", "UNKNOWN_ORIGINAL", "UNKNOWN_ORIGINAL"]);
+    assert!(answer.notes.iter().all(|note| note.verdict == NoteVerdict::AcceptedWithWarning));
+    let cells = store.rollups(RollupQuery::default()).await.unwrap();
+    assert_eq!(net(&cells), (3, decimal("-3"), decimal("-2")), "they count all the same");
+}
+
+pub async fn progress_moves_without_gaps(place: &dyn Place) {
+    let store = place.open();
+    assert_eq!(store.report_progress("r").await.unwrap(), ReportProgress::default());
+    let three = |from: u64| {
+        let lines: Vec<String> =
+            (from..from + 3).map(|n| format!("L{n:03} O SALE - A 1 1 {MORNING}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        texts("r", from, &lines)
+    };
+    let mut refused = three(3);
+    refused.sent += 1;
+    refused.refused.push(LineNote {
+        position: 3,
+        line_id: "L".to_owned(),
+        verdict: NoteVerdict::Refused,
+        reasons: vec!["INVALID_QUANTITY".to_owned()],
+        field: "quantity".to_owned(),
+        message: "not a number".to_owned(),
+        first_entry: None,
+    });
+    for (number, sent, next) in [
+        (1, three(10), 0),
+        (2, three(0), 3),
+        (3, refused.clone(), 7),
+        (4, three(0), 7),
+        (5, three(8), 7),
+        (6, three(7), 10),
+    ] {
+        let (_, answer) = append(&*store, number, sent).await;
+        assert_eq!(answer.next_line, next, "after change {number}");
+        if number == 3 {
+            assert_eq!(answer.notes, refused.refused);
+        }
+    }
+    let progress = store.report_progress("r").await.unwrap();
+    assert_eq!((progress.next_line, progress.refused), (10, 1));
+}
+
+pub async fn a_preview_leaves_no_trace(place: &dyn Place) {
+    let store = place.open();
+    let one = format!("L1 O SALE - A 1 1 {MORNING}");
+    let two = format!("L2 O SALE - A 1 1 {MORNING}");
+    append(&*store, 1, texts("r", 0, &[&one])).await;
+    let before = store.report_progress("r").await.unwrap();
+    for _ in 0..2 {
+        let answer = store.preview(Arc::new(texts("r", 1, &[&one, &two]))).await.unwrap();
+        assert_eq!(counts(&answer), [1, 0, 1, 0]);
+        assert_eq!((answer.notes[0].first_entry, answer.next_line), (Some(0), 3));
+    }
+    assert_eq!(store.report_progress("r").await.unwrap(), before);
+    assert_eq!(store.tree().await.unwrap().size(), 1);
+    let (_, answer) = append(&*store, 2, texts("r", 1, &[&one, &two])).await;
+    assert_eq!(counts(&answer), [1, 0, 1, 0]);
+}
+
+pub async fn lines_after_the_counts_were_read_are_seen(place: &dyn Place) {
+    let store = place.open();
+    let counted =
+        |accepted| Expect::Progress { report: "r".to_owned(), accepted, warned: 0, refused: 0 };
+    let append = |number, text: &str| lines_change(number, vec![], texts("r", 0, &[text]));
+    let judged = commit(
+        &*store,
+        vec![
+            change(1, vec![counted(0)], vec![]),
+            append(2, &format!("L1 O SALE - A 1 1 {MORNING}")),
+            change(3, vec![counted(0)], vec![]),
+            change(4, vec![counted(1)], vec![]),
+        ],
+    )
+    .await;
+    assert!(judged[0].is_ok() && judged[1].is_ok() && judged[3].is_ok(), "{judged:?}");
+    assert_eq!(judged[2], Err(Refusal::Stale { kind: Kind::Report, key: "r".into() }));
+}
+
+pub async fn orders_are_counted_once_a_listing(place: &dyn Place) {
+    let store = place.open();
+    let lines = [
+        format!("L1 O1 SALE - A 1 1 {MORNING}"),
+        "L2 O1 SALE - A 1 1 2026-01-06T08:00:00+08:00".to_owned(),
+        format!("L3 O1 SALE - B 1 1 {MORNING}"),
+        format!("L4 O2 SALE - A 1 1 {MORNING}"),
+        format!("L5 O2 RETURN L4 A 1 1 {MORNING}"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    append(&*store, 1, texts("r", 0, &lines)).await;
+    append(&*store, 2, texts("other", 0, &[&format!("L6 O1 SALE - A 1 1 {MORNING}")])).await;
+    assert_eq!(store.report_progress("r").await.unwrap().orders, None);
+    let count = vec![Write::CountOrders { report: "r".to_owned() }];
+    committed(&*store, change(3, vec![], count)).await;
+    assert_eq!(store.report_progress("r").await.unwrap().orders, Some(3));
+    let query = RollupQuery { report: Some("r".to_owned()), ..RollupQuery::default() };
+    let cells = store.rollups(query).await.unwrap();
+    let of = |listing: &str| -> u64 {
+        cells.iter().filter(|cell| cell.listing == listing).filter_map(|cell| cell.orders).sum()
+    };
+    assert_eq!((of("listing-A"), of("listing-B")), (2, 1));
+    assert_eq!(store.report_progress("other").await.unwrap().orders, None);
+}
+
+pub async fn rollups_answer_what_they_are_asked(place: &dyn Place) {
+    let store = place.open();
+    // The day is the date where it was sold: the first is still the 4th in UTC.
+    let first = row(0, &format!("L1 O SALE - A 1 1 {MORNING}"));
+    let second = row(1, "L2 O SALE - A 1 10 2026-01-06T23:59:59+08:00");
+    let mut third = row(2, "L3 O SALE - B 1 100 2026-02-01T00:00:00Z");
+    third.listing = Some(Arc::new(LineListing {
+        key: "listing-B".to_owned(),
+        seller: "30500010912".to_owned(),
+        ncm: "03061790".to_owned(),
+        channel: "SELLER_STORE".parse().unwrap(),
+        province: "AR-U".to_owned(),
+        size_class: "LARGE".to_owned(),
+    }));
+    third.line.destination = Some("HK".parse().unwrap());
+    third.line.currency = "USD".parse().unwrap();
+    append(&*store, 1, batch("r", 0, vec![first, second, third])).await;
+    let ask = async |query: RollupQuery| -> Decimal { net(&store.rollups(query).await.unwrap()).2 };
+    let all = RollupQuery::default;
+    let day = |text: &str| Some(text.parse().unwrap());
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(ask(all()).await, decimal("111"));
+    assert_eq!(ask(RollupQuery { from: day("2026-01-06"), ..all() }).await, decimal("110"));
+    assert_eq!(ask(RollupQuery { to: day("2026-01-05"), ..all() }).await, decimal("1"));
+    for (query, amount) in [
+        (RollupQuery { marketplace: some("marketplace"), ..all() }, "111"),
+        (RollupQuery { marketplace: some("another"), ..all() }, "0"),
+        (RollupQuery { report: some("r"), ..all() }, "111"),
+        (RollupQuery { report: some("q"), ..all() }, "0"),
+        (RollupQuery { seller: some("30500010912"), ..all() }, "100"),
+        (RollupQuery { ncm_prefix: some("22"), ..all() }, "11"),
+        (RollupQuery { ncm_prefix: some("0306"), ..all() }, "100"),
+        (RollupQuery { province: some("AR-M"), ..all() }, "11"),
+        (RollupQuery { size_class: some("LARGE"), ..all() }, "100"),
+        (RollupQuery { channel: some("SELLER_STORE"), ..all() }, "100"),
+        (RollupQuery { destination_prefix: some("CN"), ..all() }, "11"),
+        (RollupQuery { destination_prefix: some("HK"), ..all() }, "100"),
+        (RollupQuery { currency: some("USD"), ..all() }, "100"),
+    ] {
+        assert_eq!(ask(query.clone()).await, decimal(amount), "{query:?}");
+    }
+}
+
+pub async fn a_batch_is_refused_whole_when_the_report_is_closed(place: &dyn Place) {
+    let store = place.open();
+    let report =
+        |state| Write::Put(record(Kind::Report, "r", state, &["2026-01-01", "2026-01-31"]));
+    committed(&*store, change(1, vec![], vec![report("SEALED")])).await;
+    let open = Expect::State { kind: Kind::Report, key: "r".into(), state: "OPEN" };
+    let sent = texts("r", 0, &[&format!("L1 O SALE - A 1 1 {MORNING}")]);
+    let judged = commit(&*store, vec![lines_change(2, vec![open], sent)]).await;
+    assert!(matches!(judged[0], Err(Refusal::WrongState { .. })));
+    assert_eq!(store.report_progress("r").await.unwrap(), ReportProgress::default());
+    assert_eq!(store.rollups(RollupQuery::default()).await.unwrap(), []);
+}
