@@ -4,15 +4,19 @@
 //! knows the store, not the transport; no generated code, no gRPC.
 
 pub mod access;
+pub mod analytics;
 pub mod builtin;
 pub mod cascade;
+pub mod catalog;
 pub mod checkpoints;
 pub mod clearance;
 pub mod exporters;
 pub mod ledger;
+pub mod lines;
 pub mod listings;
 pub mod partners;
 pub mod reference;
+pub mod reports;
 pub mod sellers;
 pub mod sync;
 pub mod verifications;
@@ -47,6 +51,8 @@ pub struct App {
     pub directory: Arc<access::Directory>,
     /// Reference tables, in memory.
     pub reference: Arc<reference::Reference>,
+    /// Listings that sale lines asked about lately, in memory.
+    pub catalog: Arc<catalog::Catalog>,
 }
 
 impl App {
@@ -59,6 +65,7 @@ impl App {
             env,
             directory: Arc::new(access::Directory::default()),
             reference: Arc::new(reference::Reference::default()),
+            catalog: Arc::new(catalog::Catalog::default()),
         };
         app.refresh(Kind::Partner).await?;
         app.refresh(Kind::ReferenceTable).await?;

@@ -3,13 +3,16 @@
 //! Enters: calls that the gate let in. Leaves: answers. Each handler parses,
 //! calls a use case and converts; no rule is decided here.
 
+pub mod analytics;
 pub mod clearance;
 pub mod ledger;
 pub mod listings;
 pub mod page_token;
 pub mod partners;
+pub mod push;
 pub mod reference;
 pub mod registry;
+pub mod sales;
 pub mod sellers;
 pub mod wire;
 
@@ -26,8 +29,11 @@ use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
 use crate::proto::puente::registry::v1::registry_service_server::RegistryServiceServer;
+use crate::proto::puente::sales::v1::sales_analytics_service_server::SalesAnalyticsServiceServer;
+use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportServiceServer;
 use crate::proto::puente::sellers::v1::seller_service_server::SellerServiceServer;
 use crate::proto::{ACCESS, FILE_DESCRIPTOR_SET};
+use analytics::SalesAnalytics;
 use clearance::Clearance;
 use ledger::Ledger;
 use listings::Listings;
@@ -35,6 +41,7 @@ use page_token::PageTokens;
 use partners::Partners;
 use reference::Reference;
 use registry::Registry;
+use sales::SalesReports;
 use sellers::Sellers;
 
 /// What the handlers work with.
@@ -91,5 +98,7 @@ fn add(routes: &mut RoutesBuilder, services: &Services) {
         .add_service(ListingServiceServer::new(Listings::new(app(), pages())))
         .add_service(ClearanceServiceServer::new(Clearance::new(app(), pages())))
         .add_service(ReferenceServiceServer::new(Reference::new(app(), pages())))
-        .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())));
+        .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())))
+        .add_service(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
+        .add_service(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
 }

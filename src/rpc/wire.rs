@@ -195,7 +195,7 @@ macro_rules! same_names {
         }
         impl TryFrom<$Wire> for $Domain {
             type Error = ();
-            fn try_from(value: $Wire) -> Result<Self, ()> {
+            fn try_from(value: $Wire) -> ::std::result::Result<Self, ()> {
                 $(if value == <$Wire>::$Variant { return Ok(Self::$Variant); })+
                 Err(())
             }

@@ -1,0 +1,159 @@
+//! Questions about sales: what sold best, and sums.
+//!
+//! Enters: which rollup cells, and whose. Leaves: ranked listings and sums; never a line. A
+//! question costs what its answer holds, not what history holds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{App, decode};
+use crate::change::Kind;
+use crate::domain::analytics::{
+    self, Dimension, Measure, RankedListing, RollupCell, SummaryRow, TopListings,
+};
+use crate::domain::caller::Visibility;
+use crate::domain::exporter::argentine_day;
+use crate::domain::listing::Listing;
+use crate::error::{Error, Result};
+use crate::store::RollupQuery;
+
+/// The most rows of a summary.
+const MAX_ROWS: usize = 10_000;
+
+/// The listings that sold best.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranking {
+    /// Best first.
+    pub products: Vec<TopProduct>,
+    /// How they spread over tariff chapters, the most frequent first.
+    pub chapters: Vec<ChapterShare>,
+    /// The currency of the amounts; `None` where there are several.
+    pub currency: Option<String>,
+}
+
+/// One ranked listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopProduct {
+    /// What it sold.
+    pub sums: RankedListing,
+    /// The marketplace's article number.
+    pub sku: String,
+    /// What buyers read.
+    pub title: String,
+}
+
+/// How many of the ranked listings belong to a tariff chapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChapterShare {
+    /// Two digits.
+    pub chapter: String,
+    /// Its title in Spanish; empty if the nomenclature does not have it.
+    pub title: String,
+    /// How many.
+    pub products: usize,
+}
+
+impl App {
+    /// Ranks listings by `measure`; a marketplace sees its own, whatever it asks for.
+    ///
+    /// # Errors
+    /// `CURRENCY_REQUIRED` (metadata `currencies`) to rank by amount over several.
+    pub async fn top_products(
+        &self,
+        visibility: &Visibility,
+        query: RollupQuery,
+        measure: Measure,
+        limit: u32,
+    ) -> Result<Ranking> {
+        let asked = query.currency.clone();
+        let cells = self.cells(visibility, query).await?;
+        let TopListings { listings, currency } = analytics::top(&cells, measure, limit as usize)?;
+        let chapters = self.chapters(&listings);
+        let keys = listings.iter().map(|one| one.listing.clone()).collect();
+        let mut known: HashMap<String, Listing> = HashMap::new();
+        for record in self.store.records(Kind::Listing, keys).await? {
+            let listing = decode(&record)?.value;
+            known.insert(record.key, listing);
+        }
+        let products = listings.into_iter().map(|sums| {
+            let listing = known.get(&sums.listing);
+            TopProduct {
+                sku: listing.map(|listing| listing.sku.to_string()).unwrap_or_default(),
+                title: listing.map(|listing| listing.title.to_string()).unwrap_or_default(),
+                sums,
+            }
+        });
+        Ok(Ranking { products: products.collect(), chapters, currency: currency.or(asked) })
+    }
+
+    /// Sums by the dimensions and by currency.
+    ///
+    /// # Errors
+    /// `TOO_MANY_ROWS` beyond 10,000.
+    pub async fn summarize(
+        &self,
+        visibility: &Visibility,
+        query: RollupQuery,
+        dimensions: &[Dimension],
+    ) -> Result<Vec<SummaryRow>> {
+        let cells = self.cells(visibility, query).await?;
+        let rows = analytics::summarize(&cells, dimensions)?;
+        if rows.len() > MAX_ROWS {
+            return Err(Error::invalid(
+                "TOO_MANY_ROWS",
+                "dimensions",
+                format!(
+                    "the answer would hold {} rows, {MAX_ROWS} at most are given: narrow the \
+                     period or the filter, or sum by something coarser",
+                    rows.len()
+                ),
+            ));
+        }
+        Ok(rows)
+    }
+
+    /// The cells that a question is about, as far as the caller may ask.
+    async fn cells(
+        &self,
+        visibility: &Visibility,
+        mut query: RollupQuery,
+    ) -> Result<Vec<RollupCell>> {
+        if let Some(own) = visibility.owner() {
+            query.marketplace = Some(own.to_string());
+        }
+        let destination = query.destination_prefix.clone();
+        let mut cells = self.store.rollups(query).await?;
+        if let Some(destination) = destination {
+            // A country holds its regions, but CN-S does not hold CN-SH.
+            cells.retain(|cell| {
+                let rest = cell.destination.strip_prefix(&destination);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            });
+        }
+        Ok(cells)
+    }
+
+    /// How listings spread over chapters, the most frequent first, equal ones by chapter.
+    fn chapters(&self, listings: &[RankedListing]) -> Vec<ChapterShare> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for chapter in listings.iter().filter_map(|one| one.ncm.get(..2)) {
+            *counts.entry(chapter).or_default() += 1;
+        }
+        let tables = self.reference.tables();
+        let today = argentine_day(self.env.now());
+        let title = |chapter| tables.nomenclature.title_es(chapter, today).unwrap_or_default();
+        let mut shares: Vec<ChapterShare> = counts
+            .into_iter()
+            .map(|(chapter, products)| ChapterShare {
+                chapter: chapter.to_owned(),
+                title: title(chapter).to_owned(),
+                products,
+            })
+            .collect();
+        shares.sort_by_key(|share| std::cmp::Reverse(share.products));
+        shares
+    }
+}
+
+#[cfg(test)]
+#[path = "analytics_tests.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+//! Sales reports: opened for a period, filled with lines, sealed with control totals.
+//!
+//! Enters: who reports, on which days, and what the lines should sum up to. Leaves: reports
+//! with what they hold.
+
+use std::cmp::Reverse;
+
+use super::write::{Intent, Plan, Written, put};
+use super::{App, Page, Versioned, decode};
+use crate::change::{Expect, Kind, Record, Write};
+use crate::domain::caller::Visibility;
+use crate::domain::fault::Fault;
+use crate::domain::partner::PartnerId;
+use crate::domain::period::Period;
+use crate::domain::report::{ControlTotal, Outcome, Report, ReportState, report_key};
+use crate::error::{Error, Result};
+use crate::ledger::{Draft, EntryKind};
+use crate::store::{KindTotal, PageQuery, ReportProgress};
+
+/// Documents read at a time.
+const PAGE: u32 = 1000;
+
+/// A report and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportView {
+    /// Its key.
+    pub key: String,
+    /// The report.
+    pub report: Versioned<Report>,
+    /// What it holds so far.
+    pub progress: ReportProgress,
+}
+
+/// Which reports to list.
+#[derive(Clone, Debug, Default)]
+pub struct ReportQuestion {
+    /// Only this marketplace's.
+    pub marketplace: Option<PartnerId>,
+    /// Only those about exactly these days.
+    pub period: Option<Period>,
+    /// Only those in this state.
+    pub state: Option<ReportState>,
+}
+
+impl ReportView {
+    /// Changes with the report and with what it holds.
+    pub fn etag(&self) -> String {
+        let progress = &self.progress;
+        let sent = progress.accepted + progress.warned + progress.duplicates + progress.refused;
+        format!("\"{}.{sent}\"", self.report.version)
+    }
+}
+
+impl App {
+    /// Opens a report of `marketplace` about `period`.
+    ///
+    /// # Errors
+    /// `REPORT_EXISTS` if there is one, with its name and state.
+    pub async fn open_report(
+        &self,
+        intent: &Intent,
+        marketplace: &PartnerId,
+        period: Period,
+    ) -> Result<Written<ReportView>> {
+        let key = report_key(marketplace, period, 1);
+        let opened = self
+            .write(intent, || async {
+                if let Some(held) = self.document::<Report>(Kind::Report, &key).await? {
+                    return Err(report_exists(&key, held.value.state));
+                }
+                let report = Report::open(marketplace.clone(), period, self.env.now());
+                let draft = Draft::new(EntryKind::ReportOpened)
+                    .about(name(&key))
+                    .fact("first_day", period.first())
+                    .fact("last_day", period.last());
+                kept(&key, report, 0, Vec::new(), Vec::new(), draft)
+            })
+            .await?;
+        Ok(opened.map(|report| ReportView {
+            key: key.clone(),
+            report,
+            progress: ReportProgress::default(),
+        }))
+    }
+
+    /// Seals a report: no line can be added any more.
+    ///
+    /// The totals it is sealed with are those under the ledger head: a line that slips in after
+    /// they were read makes the plan stale.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `STALE_ETAG`, `REPORT_SEALED`; `CONTROL_TOTALS_MISMATCH`, naming each total
+    /// that differs, when `expected` holds any and they are not those of the stored lines.
+    pub async fn seal_report(
+        &self,
+        intent: &Intent,
+        visibility: &Visibility,
+        key: &str,
+        expected: &[ControlTotal],
+        etag: &str,
+    ) -> Result<Written<ReportView>> {
+        let sealed = self
+            .write(intent, || async {
+                let held = self.report(visibility, key).await?;
+                if !etag.is_empty() && etag != held.etag() {
+                    return Err(Error::stale_etag());
+                }
+                let ReportView { report: Versioned { value: report, version }, progress, .. } =
+                    held;
+                let report = report.seal(&outcome(&progress)?, expected, self.env.now())?;
+                let draft = Draft::new(EntryKind::ReportSealed)
+                    .about(name(key))
+                    .fact("state", report.state)
+                    .fact("lines", progress.accepted + progress.warned)
+                    .fact("warned", progress.warned)
+                    .fact("refused", progress.refused);
+                let counted = Expect::Progress {
+                    report: key.to_owned(),
+                    accepted: progress.accepted,
+                    warned: progress.warned,
+                    refused: progress.refused,
+                };
+                let count = Write::CountOrders { report: key.to_owned() };
+                kept(key, report, version, vec![counted], vec![count], draft)
+            })
+            .await?;
+        // A sealed report takes no more lines, so this reads the same for ever.
+        let mut progress = self.store.report_progress(key).await?;
+        if sealed.receipt.is_none() {
+            progress.orders = None;
+        }
+        let key = key.to_owned();
+        Ok(sealed.map(|report| ReportView { key, report, progress }))
+    }
+
+    /// One report, as far as the caller may see it.
+    pub async fn report(&self, visibility: &Visibility, key: &str) -> Result<ReportView> {
+        let report = self.held_report(visibility, key).await?;
+        let progress = self.store.report_progress(key).await?;
+        Ok(ReportView { key: key.to_owned(), report, progress })
+    }
+
+    /// The reports that match, the newest period first; `after` is what the page before ended
+    /// with.
+    pub async fn reports(
+        &self,
+        question: &ReportQuestion,
+        after: &str,
+        limit: u32,
+    ) -> Result<Page<ReportView>> {
+        // A marketplace has some dozens of reports a year: they are sorted here.
+        let mut query = PageQuery::all(Kind::Report, PAGE);
+        query.owner = question.marketplace.as_ref().map(ToString::to_string);
+        query.state = question.state.map(|state| state.to_string());
+        if let Some(period) = question.period {
+            query.equal = vec![
+                ("period_start", period.first().to_string()),
+                ("period_end", period.last().to_string()),
+            ];
+        }
+        let mut records = self.all(query).await?;
+        records.sort_by_cached_key(|record| Reverse(place(record)));
+        let mut rest =
+            records.iter().filter(|record| after.is_empty() || place(record).as_str() < after);
+        let mut items = Vec::new();
+        let mut last = None;
+        for record in rest.by_ref().take(limit as usize) {
+            let progress = self.store.report_progress(&record.key).await?;
+            items.push(ReportView { key: record.key.clone(), report: decode(record)?, progress });
+            last = Some(place(record));
+        }
+        Ok(Page { items, next: rest.next().and(last) })
+    }
+
+    /// Every document that matches.
+    async fn all(&self, mut query: PageQuery) -> Result<Vec<Record>> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.store.page(query.clone()).await?;
+            let full = page.len() >= query.limit as usize;
+            if let Some(last) = page.last() {
+                query.after.clone_from(&last.key);
+            }
+            all.extend(page);
+            if !full {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The report of that key; another's is as if it were not there.
+    pub(super) async fn held_report(
+        &self,
+        visibility: &Visibility,
+        key: &str,
+    ) -> Result<Versioned<Report>> {
+        self.document::<Report>(Kind::Report, key)
+            .await?
+            .filter(|held| visibility.allows(&held.value.marketplace))
+            .ok_or_else(Error::not_found)
+    }
+}
+
+/// Where a report stands in a list, when read backwards: by its first day, then by its key.
+fn place(record: &Record) -> String {
+    let first = record.columns.first().map_or("", String::as_str);
+    format!("{first} {}", record.key)
+}
+
+fn name(key: &str) -> String {
+    format!("{}/{key}", Kind::Report.collection())
+}
+
+fn report_exists(key: &str, state: ReportState) -> Error {
+    Error::already_exists(
+        "REPORT_EXISTS",
+        "there is a report of this marketplace for the same period: go on with that one",
+    )
+    .with("name", name(key))
+    .with("state", state.as_str())
+}
+
+/// The plan that writes a report.
+fn kept(
+    key: &str,
+    report: Report,
+    version: u64,
+    mut expect: Vec<Expect>,
+    mut writes: Vec<Write>,
+    draft: Draft,
+) -> Result<Plan<Versioned<Report>>> {
+    let days = vec![report.period.first().to_string(), report.period.last().to_string()];
+    let owner = report.marketplace.as_str();
+    let (held, write) =
+        put(Kind::Report, key, owner, report.state.as_str(), days, &report, version)?;
+    expect.push(held);
+    writes.push(write);
+    let answer = Versioned { value: report, version: version + 1 };
+    Ok(Plan { answer, expect, writes, draft })
+}
+
+/// What a report holds, as the domain judges it.
+fn outcome(progress: &ReportProgress) -> Result<Outcome> {
+    let totals: Result<Vec<_>> = progress.totals.iter().map(control_total).collect();
+    Ok(Outcome {
+        accepted: progress.accepted,
+        warned: progress.warned,
+        refused: progress.refused,
+        totals: totals?,
+    })
+}
+
+fn control_total(total: &KindTotal) -> Result<ControlTotal> {
+    let unreadable = |fault: Fault| Error::internal(format!("totals of a report: {fault}"));
+    Ok(ControlTotal {
+        kind: total.kind.parse().map_err(unreadable)?,
+        currency: total.currency.parse().map_err(unreadable)?,
+        lines: total.lines,
+        quantity: total.quantity,
+        amount: total.amount,
+    })
+}
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;
