@@ -356,3 +356,7 @@ pub(crate) fn ncm_prefix(prefix: String) -> Result<String> {
         Err(common::invalid("ncm_prefix", "must be 2 to 8 digits without points, as 2204"))
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
