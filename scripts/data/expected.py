@@ -106,7 +106,8 @@ def main():
         ncm[sku] = line["listing"]["ncm"]
         by_sku[sku]["quantity"] += line["quantity"]
         by_sku[sku]["amount"] += line["amount"]
-        by_sku[sku]["orders"].add(line["order"])
+        if line["kind"] == "SALE":
+            by_sku[sku]["orders"].add(line["order"])
     measures = {
         "amount": lambda v: v["amount"],
         "quantity": lambda v: v["quantity"],
@@ -123,13 +124,13 @@ def main():
     reports = []
     for first, last in REPORTS:
         held = [line for line in every if first <= line["day"] <= last]
-        pairs = {(line["order"], line["listing"]["sku"]) for line in held}
+        pairs = {(one["order"], one["listing"]["sku"]) for one in held if one["kind"] == "SALE"}
         reports.append({"first": first, "last": last, "lines": len(held), "orders": len(pairs)})
     result = {
         "currency": "USD",
         "period": {"first": min(days), "last": max(days)},
         "orders": len({line["order"] for line in every}),
-        "orders_by_listing": len({(line["order"], line["listing"]["sku"]) for line in every}),
+        "orders_by_listing": sum(len(one["orders"]) for one in by_sku.values()),
         "listings": len(by_sku),
         "reports": reports,
         "net": totals(every),
