@@ -69,6 +69,7 @@ impl Sales {
         };
         match self.connect.output() {
             Output::Json => print_json(&json!({
+                "name": report.name,
                 "report": to_value("puente.sales.v1.SalesReport", &report)?,
                 "counts": to_value("puente.sales.v1.LineCounts", &tally.counts)?,
                 "malformedRows": tally.malformed.to_string(),
@@ -152,7 +153,10 @@ fn show(report: &SalesReport, tally: &Tally) -> String {
         ("Refused", (counts.refused + tally.malformed as i64).to_string()),
     ]);
     if tally.resumed_at > 0 {
-        text.push_str(&format!("Went on after {} lines sent before.\n", tally.resumed_at));
+        text.push_str(&format!(
+            "Went on after {} lines that were sent before.\n",
+            tally.resumed_at
+        ));
     }
     text.push_str(&totals(report));
     text

@@ -261,6 +261,8 @@ impl<'a> Push<'a> {
             return Ok(());
         }
         self.tally.resumed_at = committed;
+        // They are in the report already, as duplicates sent again would be.
+        self.tally.counts.duplicate += committed;
         while let Some(batch) = self.read() {
             if batch.end() >= committed {
                 self.bar.set_position(batch.read_to);
