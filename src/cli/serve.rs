@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output::{print, tell};
+use super::output::print;
 use super::{Failure, Outcome};
 use crate::config::Config;
 use crate::gateway::{self, Running};
@@ -52,10 +52,7 @@ impl Serve {
             running.address, running.admin_address
         ))?;
         told_to_stop(&running).await?;
-        tell(format_args!(
-            "stopping: calls in progress may end within {} s",
-            config.limits.drain_seconds
-        ));
+        tracing::info!(drain_seconds = config.limits.drain_seconds, "stopping");
         running.stop().await.map_err(failed)?;
         Ok(())
     }
