@@ -1,4 +1,15 @@
 //! The gateway from outside: one binary for all tests that start it or read its sources.
 
 mod architecture;
+mod bad_input;
+mod common;
 mod demo;
+mod exactly_once;
+mod isolation;
+mod kill;
+mod matrix;
+mod operations;
+mod privacy;
+mod revocation;
+mod rules;
+mod traces;

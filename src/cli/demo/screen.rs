@@ -10,7 +10,7 @@ use crate::cli::Outcome;
 use crate::cli::output::{Output, print};
 
 /// How wide a bar of the largest value is.
-const BAR: u32 = 24;
+const BAR: u32 = 30;
 
 /// How wide sentences and tables are at most, in columns.
 const WIDEST: u16 = 112;
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn bars_are_bounded() {
-        assert_eq!(bar(1.0, 1.0).chars().count(), 24);
+        assert_eq!(bar(1.0, 1.0).chars().count(), 30);
         assert_eq!(bar(-1.0, 1.0), "");
         assert_eq!(bar(1.0, 0.0), "");
     }

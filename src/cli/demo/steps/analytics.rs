@@ -92,13 +92,12 @@ fn show_top(run: &mut Run, measure: Measure, name: &str, answer: &TopProductsRes
     let value = |product: &TopProduct| of(measure, product);
     let most = answer.products.first().map(value).unwrap_or_default();
     let title = format!("Top ten by {name} {}", answer.currency);
-    let mut table = Table::new(&title, ["", "Product", "SKU", "NCM", "#Value", "#Share", ""]);
+    let mut table = Table::new(&title, ["#", "Product", "NCM", "#Value", "#Share", ""]);
     for product in &answer.products {
         let value = value(product);
         table.row([
             product.rank.to_string(),
             product.title.clone(),
-            product.sku.clone(),
             product.ncm.clone(),
             grouped(value),
             decimal(product.share.as_ref()),

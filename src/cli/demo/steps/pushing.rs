@@ -26,7 +26,6 @@ use crate::proto::puente::sales::v1::{
 const SIZES: [usize; 3] = [250, 333, 777];
 /// After how many answered batches the connection is cut.
 const CUT_AFTER: usize = 3;
-
 /// How many lines a warning is expected for: those that take back a sale without naming it.
 fn expected_warnings(lines: &[SaleLine]) -> usize {
     let cites = |line: &SaleLine| {
@@ -50,7 +49,6 @@ pub(in super::super) async fn report(run: &mut Run) -> Outcome {
         "Reports",
         ["Period", "#Lines", "#Batches", "#Accepted", "#With warning", "#Orders", "State"],
     );
-    let mut warned = 0;
     let to_cut = 1.min(run.input.reports.len() - 1);
     for place in 0..run.input.reports.len() {
         let file = &run.input.reports[place];
@@ -79,7 +77,6 @@ pub(in super::super) async fn report(run: &mut Run) -> Outcome {
         let read = read(&marketplace, &name).await?;
         let counts = read.counts.unwrap_or_default();
         let warnings = expected_warnings(&lines);
-        warned += warnings;
         run.check(
             format!("{what}: lines stored"),
             count,
@@ -117,13 +114,6 @@ pub(in super::super) async fn report(run: &mut Run) -> Outcome {
         "Control totals were compared to the last digit; totals that were wrong by 0.0001 were \
          refused first.",
     )?;
-    if warned > 0 {
-        run.screen.say(&format!(
-            "{} lines take back a sale without naming it: stored and counted, with the warning \
-             UNKNOWN_ORIGINAL.",
-            grouped(warned)
-        ))?;
-    }
     read_back(run, &marketplace).await
 }
 
