@@ -6,8 +6,9 @@
 
 mod bootstrap;
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -162,7 +163,12 @@ async fn fill(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr, env: &En
     let _ = fs::remove_dir_all(dir);
     for part in ["", "pki/clients", "profiles", "ledger", "keys", "data"] {
         let folder = dir.join(part);
-        fs::create_dir_all(&folder).map_err(|reason| Failure::file(&folder, reason))?;
+        // The store, keys and logs are their owner's alone.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|reason| Failure::file(&folder, reason))?;
     }
     identities(dir, listen, env)?;
     let origin = format!("puente.localhost/{}", &hex::encode(env.ids.random())[..12]);

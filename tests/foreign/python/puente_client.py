@@ -51,6 +51,7 @@ class Partner:
     def token(self, scope: str | None = None) -> dict:
         """Asks for a token: client credentials, authenticated by the TLS certificate (RFC 8705)."""
         session = OAuth2Session(self.client_id, token_endpoint_auth_method="none", scope=scope)
+        session.trust_env = False  # the authority is this one, whatever the environment says
         session.verify = self.ca
         session.cert = (self.certificate, self.key)
         return session.fetch_token(f"{self.endpoint}/oauth2/token", grant_type="client_credentials")
