@@ -149,8 +149,8 @@ def check_buf_curl(gateway: Gateway, options) -> None:
     reasons = [d.get("debug", {}).get("reason") for d in refused["details"]]
     assert "INVALID_CUIT" in reasons, refused
 
-    period = {"start": {"year": 2025, "month": 5, "day": 1},
-              "end": {"year": 2025, "month": 5, "day": 31}}
+    period = {"first": {"year": 2025, "month": 5, "day": 1},
+              "last": {"year": 2025, "month": 5, "day": 31}}
     sales = "puente.sales.v1.SalesReportService"
     [opened] = curl(marketplace, f"{sales}/OpenSalesReport",
                     {"request_id": str(uuid.uuid4()), "period": period})

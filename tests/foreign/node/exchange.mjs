@@ -95,7 +95,7 @@ assert.deepEqual(reasonOf(refused), { reason: "INVALID_CUIT", fields: ["cuit"] }
 
 const reports = connect(api.sales.v1.SalesReportService, marketplace, accessToken);
 const date = (year, month, day) => ({ year, month, day });
-const period = { start: date(2025, 4, 1), end: date(2025, 4, 30) };
+const period = { first: date(2025, 4, 1), last: date(2025, 4, 30) };
 const { report } = await call(reports, "openSalesReport", { requestId: randomUUID(), period });
 
 const stream = reports.pushSaleLines();

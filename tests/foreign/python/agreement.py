@@ -18,7 +18,7 @@ from google.protobuf import json_format
 
 import puente_client as puente
 
-PERIOD = {"start": {"year": 2031, "month": 1, "day": 1}, "end": {"year": 2031, "month": 1, "day": 31}}
+PERIOD = {"first": {"year": 2031, "month": 1, "day": 1}, "last": {"year": 2031, "month": 1, "day": 31}}
 UNKNOWN_REPORT = "salesReports/00000000-0000-8000-8000-000000000000"
 UNKNOWN_LISTING = "listings/00000000-0000-8000-8000-000000000000"
 REQUEST_ID = str(uuid.uuid4())
@@ -48,7 +48,7 @@ BASES = {
     "get_listing": ("listings.v1.ListingService/GetListing", "marketplace",
                     {"name": UNKNOWN_LISTING}),
     "decide": ("clearance.v1.ClearanceService/Decide", "customs",
-               {"requestId": REQUEST_ID, "name": UNKNOWN_LISTING, "decision": "DECISION_CLEAR",
+               {"requestId": REQUEST_ID, "listing": UNKNOWN_LISTING, "decision": "DECISION_CLEAR",
                 "validateOnly": True}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
@@ -58,7 +58,7 @@ BASES = {
                 {"requestId": REQUEST_ID, "name": "partners/marketplace", "reason": "prueba",
                  "validateOnly": True}),
     "eligibility": ("registry.v1.RegistryService/RecordEligibility", "registry",
-                    {"requestId": REQUEST_ID, "cuit": "30880000019", "validateOnly": True,
+                    {"requestId": REQUEST_ID, "name": "exporters/30880000019", "validateOnly": True,
                      "fact": {"status": "ELIGIBILITY_STATUS_SUSPENDED", "cause": "Causa de ejemplo",
                               "legalInstrument": "Disposición de ejemplo 1",
                               "validFrom": {"year": 2031, "month": 1, "day": 1}}}),
@@ -81,8 +81,8 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("batch_verify", "cuits", ["30-50001091-2"] * 1001),
     ("open", "requestId", ""), ("open", "requestId", "not-a-uuid"),
     ("open", "requestId", REQUEST_ID.upper()), ("open", "period", GONE),
-    ("open", "period.start", GONE), ("open", "period.end.day", 32), ("open", "period.end.month", 13),
-    ("open", "period.end", {"year": 2030, "month": 12, "day": 31}),
+    ("open", "period.first", GONE), ("open", "period.last.day", 32), ("open", "period.last.month", 13),
+    ("open", "period.last", {"year": 2030, "month": 12, "day": 31}),
     ("append", "report", "salesReports/x"), ("append", "report", ""),
     ("append", "batch", GONE), ("append", "batch.lines", []),
     ("append", "batch.requestId", "1"), ("append", "batch.firstLine", -1),
@@ -127,7 +127,7 @@ SAMPLES = [(base, "", None) for base in BASES] + [
 ] + [
     ("get_listing", "name", "listings/AR-WINE-001"),
     ("decide", "decision", "DECISION_UNSPECIFIED"), ("decide", "decision", 42),
-    ("decide", "name", "x"), ("decide", "requestId", GONE),
+    ("decide", "listing", "x"), ("decide", "requestId", GONE),
     ("top", "period", GONE), ("top", "limit", -1), ("top", "limit", 1001), ("top", "measure", 9),
     ("top", "filter", {"sellerCuit": "30880000018"}), ("top", "filter", {"ncmPrefix": "2"}),
     ("top", "filter", {"ncmPrefix": "22"}), ("top", "filter", {"province": "AR-O"}),
@@ -137,7 +137,7 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_KIND"]),
     ("summarize", "dimensions", ["DIMENSION_UNSPECIFIED"]), ("summarize", "dimensions", []),
     ("suspend", "name", "marketplace"), ("suspend", "reason", ""), ("suspend", "requestId", "x"),
-    ("eligibility", "cuit", "30880000018"), ("eligibility", "fact", GONE),
+    ("eligibility", "name", "exporters/3088000001"), ("eligibility", "fact", GONE),
     ("eligibility", "fact.status", "ELIGIBILITY_STATUS_UNSPECIFIED"),
     ("eligibility", "fact.validFrom", GONE), ("eligibility", "fact.validFrom.month", 0),
     ("eligibility", "fact.ncmChapters", ["22", "03"]), ("eligibility", "fact.ncmChapters", ["2204"]),
@@ -186,8 +186,8 @@ def main(profiles: str, stubs: str) -> None:
         "requestId": str(uuid.uuid4()), "period": PERIOD}))
     report = opened.report.name
     # Opening validates only from here on; another month, so that it may.
-    BASES["open"][2]["period"] = {"start": {"year": 2031, "month": 2, "day": 1},
-                                  "end": {"year": 2031, "month": 2, "day": 28}}
+    BASES["open"][2]["period"] = {"first": {"year": 2031, "month": 2, "day": 1},
+                                  "last": {"year": 2031, "month": 2, "day": 28}}
 
     differ, bad = [], 0
     for base, path, value in SAMPLES:

@@ -49,7 +49,7 @@ def main(profiles: str, stubs: str, cuit: str) -> None:
         assert puente.reason_of(error)[0] == "SCOPE_MISSING"
 
     reports = reports_pb2_grpc.SalesReportServiceStub(channel)
-    period = period_pb2.Period(start=day(2025, 3, 1), end=day(2025, 3, 31))
+    period = period_pb2.Period(first=day(2025, 3, 1), last=day(2025, 3, 31))
     report = reports.OpenSalesReport(reports_pb2.OpenSalesReportRequest(
         request_id=str(uuid.uuid4()), period=period)).report
 
@@ -88,7 +88,7 @@ def main(profiles: str, stubs: str, cuit: str) -> None:
 
     # Which is why a receipt can be checked by anybody: see check_proof.py.
     ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
-    proof = ledger.GetProof(ledger_pb2.GetProofRequest(index=receipt.index)).proof
+    proof = ledger.GetProof(ledger_pb2.GetProofRequest(index=receipt.index)).tlog_proof
     pathlib.Path(stubs, "python.tlog-proof").write_text(proof)
     print(f"python: verified {answer.cuit}, pushed 600 lines into {report.name}, "
           f"entry {receipt.index}")
