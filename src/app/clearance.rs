@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::listings::Shown;
+use super::listings::{Shown, seller_stands};
 use super::write::{Intent, Written, check_etag};
 use super::{App, Page, Versioned};
 use crate::change::Kind;
 use crate::domain::caller::Caller;
-use crate::domain::listing::{Decision, Listing, ListingState, ReviewState};
+use crate::domain::exporter::{Eligibility, Exporter, argentine_day};
+use crate::domain::listing::{Decision, Listing, ListingState, ReviewState, SuspensionReason};
 use crate::domain::partner::{Authority, PartnerId};
 use crate::domain::text::Note;
 use crate::error::Result;
@@ -111,6 +112,17 @@ impl App {
             let Versioned { value: mut listing, version } =
                 self.visible_listing(caller, &ruling.listing).await?;
             check_etag(&ruling.etag, version)?;
+            // A suspension that was recorded while the listing was on its way here is seen now,
+            // and one recorded from now on sees the listing.
+            let seller: Option<Versioned<Exporter>> =
+                self.document(Kind::Exporter, &listing.seller.to_string()).await?;
+            let chapter = Some(listing.offer.ncm.chapter());
+            let today = argentine_day(desk.now);
+            let standing = seller.as_ref().map(|s| s.value.eligibility(today, None, chapter));
+            if !matches!(standing, Some(Eligibility::Eligible { .. })) {
+                listing.suspend(SuspensionReason::Seller, desk.now);
+            }
+            let seller = seller_stands(&listing, seller.as_ref());
             listing.decide(
                 authority,
                 ruling.decision,
@@ -125,6 +137,7 @@ impl App {
             };
             let mut plan = desk.plan(kind, listing, version)?;
             plan.draft = plan.draft.fact("authority", authority);
+            plan.expect.push(seller);
             Ok(plan)
         })
         .await

@@ -381,7 +381,7 @@ fn unchanged(key: &str, version: u64) -> Expect {
 }
 
 /// The condition that what the registry says of the seller did not change meanwhile.
-fn seller_stands(listing: &Listing, seller: Option<&Versioned<Exporter>>) -> Expect {
+pub(super) fn seller_stands(listing: &Listing, seller: Option<&Versioned<Exporter>>) -> Expect {
     Expect::Version {
         kind: Kind::Exporter,
         key: listing.seller.to_string(),
