@@ -115,8 +115,10 @@ def check_node(gateway: Gateway, options) -> None:
 
 def check_buf_curl(gateway: Gateway, options) -> None:
     """The same by `buf curl`: schema from proto/ and by reflection."""
-    import puente_client
+    import base64
     import uuid
+    import puente_client
+    from google.rpc import error_details_pb2
 
     def curl(partner, method: str, *messages: dict, reflect: bool = False, fails: bool = False):
         schema = ["--reflect"] if reflect else ["--schema", str(ROOT / "proto")]
@@ -146,8 +148,10 @@ def check_buf_curl(gateway: Gateway, options) -> None:
         assert answer["answer"]["verdict"] == "VERDICT_ELIGIBLE", answer
     refused = curl(marketplace, verify, {"cuit": "30-50001091-3"}, fails=True)
     assert refused["code"] == "invalid_argument", refused
-    reasons = [d.get("debug", {}).get("reason") for d in refused["details"]]
-    assert "INVALID_CUIT" in reasons, refused
+    details = {d["type"]: base64.b64decode(d["value"] + "==") for d in refused["details"]}
+    info = error_details_pb2.ErrorInfo.FromString(details["google.rpc.ErrorInfo"])
+    bad = error_details_pb2.BadRequest.FromString(details["google.rpc.BadRequest"])
+    assert (info.reason, bad.field_violations[0].field) == ("INVALID_CUIT", "cuit"), refused
 
     period = {"first": {"year": 2025, "month": 5, "day": 1},
               "last": {"year": 2025, "month": 5, "day": 31}}

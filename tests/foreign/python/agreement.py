@@ -16,7 +16,7 @@ import grpc
 import protovalidate
 from google.protobuf import json_format
 
-import puente_client as puente
+import puente_client
 
 PERIOD = {"first": {"year": 2031, "month": 1, "day": 1}, "last": {"year": 2031, "month": 1, "day": 31}}
 UNKNOWN_REPORT = "salesReports/00000000-0000-8000-8000-000000000000"
@@ -136,7 +136,8 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_DAY", "DIMENSION_MONTH"]),
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_KIND"]),
     ("summarize", "dimensions", ["DIMENSION_UNSPECIFIED"]), ("summarize", "dimensions", []),
-    ("suspend", "name", "marketplace"), ("suspend", "reason", ""), ("suspend", "requestId", "x"),
+    ("suspend", "name", "marketplace"), ("suspend", "reason", ""), ("suspend", "reason", "   "),
+    ("suspend", "reason", "Suspensión de Ñandú"), ("suspend", "reason", "a\u202eb"), ("suspend", "requestId", "x"),
     ("eligibility", "name", "exporters/3088000001"), ("eligibility", "fact", GONE),
     ("eligibility", "fact.status", "ELIGIBILITY_STATUS_UNSPECIFIED"),
     ("eligibility", "fact.validFrom", GONE), ("eligibility", "fact.validFrom.month", 0),
@@ -162,7 +163,7 @@ def changed(message: dict, path: str, value) -> dict:
 
 
 def main(profiles: str, stubs: str) -> None:
-    puente.generate(pathlib.Path(stubs))
+    puente_client.generate(pathlib.Path(stubs))
     from google.protobuf import descriptor_pool, message_factory
     import puente.access.v1.partners_pb2, puente.clearance.v1.clearance_pb2  # noqa: E401,F401
     import puente.ledger.v1.ledger_pb2, puente.listings.v1.listings_pb2  # noqa: E401,F401
@@ -211,7 +212,7 @@ def main(profiles: str, stubs: str) -> None:
                 by_server, why = False, refused[0].reasons
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
-                by_server, why = False, puente.reason_of(error)
+                by_server, why = False, puente_client.reason_of(error)
             elif error.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN,
                                   grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED,
                                   grpc.StatusCode.PERMISSION_DENIED):
@@ -232,7 +233,7 @@ def parse(pool, method: str, document: dict):
 
 
 def puente_channel(profiles: str, partner: str):
-    return puente.Partner(f"{profiles}/{partner}.toml").channel()
+    return puente_client.Partner(f"{profiles}/{partner}.toml").channel()
 
 
 if __name__ == "__main__":
