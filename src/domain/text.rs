@@ -82,7 +82,7 @@ impl<'de, const MAX: usize> serde::Deserialize<'de> for Text<MAX> {
 
 /// Controls, line and paragraph separators, and the marks that make text read as something else
 /// than it is (Unicode's bidirectional embeddings, overrides and isolates).
-fn is_unfit(c: char) -> bool {
+pub fn is_unfit(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
         || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{FEFF}')

@@ -63,7 +63,7 @@ impl pb::reference_service_server::ReferenceService for Reference {
         let asked = self.pages.open(&caller, &mut request)?;
         let query = RowsQuery {
             table: wire::table_id("table", &request.table)?,
-            prefix: common::text("code_prefix", request.code_prefix, 0, 64)?,
+            prefix: common::sized("code_prefix", request.code_prefix, 0, 64)?,
             on: common::optional_day("on", request.on.as_ref())?,
             after: asked.after.clone(),
             limit: asked.limit,

@@ -184,7 +184,7 @@ type Asked = Vec<(String, Result<Cuit>)>;
 fn batch(cuits: Vec<String>) -> Result<Asked> {
     wire::count("cuits", &cuits, 1, 1000)?;
     let one = |(place, sent): (usize, String)| {
-        let sent = wire::text(&format!("cuits[{place}]"), sent, 0, 32)?;
+        let sent = wire::sized(&format!("cuits[{place}]"), sent, 0, 32)?;
         let cuit = wire::parsed("cuit", &sent);
         Ok((sent, cuit))
     };

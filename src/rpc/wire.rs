@@ -18,6 +18,7 @@ use crate::domain::fault::{Fault, InField};
 use crate::domain::partner::PartnerId;
 use crate::domain::period::Period;
 use crate::domain::request_id::RequestId;
+use crate::domain::text::is_unfit;
 use crate::error::{Error, Result};
 use crate::ledger::Receipt;
 use crate::proto::google::r#type as gtype;
@@ -139,8 +140,24 @@ pub fn required<T>(field: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| invalid(field, "is required and missing"))
 }
 
-/// A text of `min` to `max` characters.
+/// A text of `min` to `max` characters, none of them a control character or a mark that makes
+/// text read as something else; blank only where `min` is 0.
 pub fn text(field: &str, text: String, min: usize, max: usize) -> Result<String> {
+    let text = sized(field, text, min, max)?;
+    if min > 0 && text.trim().is_empty() {
+        return Err(invalid(field, "is blank; write something"));
+    }
+    match text.chars().find(|c| is_unfit(*c)) {
+        Some(c) => {
+            let code = u32::from(c);
+            Err(invalid(field, format!("holds the control character U+{code:04X}; remove it")))
+        }
+        None => Ok(text),
+    }
+}
+
+/// Any text of `min` to `max` characters, such as one that is judged further on.
+pub fn sized(field: &str, text: String, min: usize, max: usize) -> Result<String> {
     let length = text.chars().count();
     if length < min || length > max {
         return Err(invalid(field, format!("has {length} characters; {min} to {max} are allowed")));
@@ -250,7 +267,7 @@ pub fn etag(version: u64) -> String {
 
 /// An etag as sent; empty means that any version will do.
 pub fn sent_etag(etag: String) -> Result<String> {
-    text("etag", etag, 0, 64)
+    sized("etag", etag, 0, 64)
 }
 
 /// A moment on the wire.
