@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rust_decimal::Decimal;
+
 use super::{App, decode};
 use crate::change::Kind;
 use crate::domain::analytics::{
@@ -22,7 +24,7 @@ const MAX_ROWS: usize = 10_000;
 /// The listings that sold best.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranking {
-    /// Best first.
+    /// Best first; equal ones by sku, then by listing.
     pub products: Vec<TopProduct>,
     /// How they spread over tariff chapters, the most frequent first.
     pub chapters: Vec<ChapterShare>,
@@ -66,8 +68,26 @@ impl App {
     ) -> Result<Ranking> {
         let asked = query.currency.clone();
         let cells = self.cells(visibility, query).await?;
-        let TopListings { listings, currency } = analytics::top(&cells, measure, limit as usize)?;
-        let chapters = self.chapters(&listings);
+        let TopListings { mut listings, currency } = analytics::top(&cells, measure, usize::MAX)?;
+        let limit = limit as usize;
+        if let Some(last) = limit.checked_sub(1).and_then(|place| listings.get(place)) {
+            // Those that equal the last one compete for its place by their skus.
+            let least = value(last, measure);
+            listings.retain(|one| value(one, measure) >= least);
+        }
+        let mut products = self.titled(listings).await?;
+        products.sort_by(|a, b| {
+            value(&b.sums, measure)
+                .cmp(&value(&a.sums, measure))
+                .then_with(|| (&a.sku, &a.sums.listing).cmp(&(&b.sku, &b.sums.listing)))
+        });
+        products.truncate(limit);
+        let chapters = self.chapters(&products);
+        Ok(Ranking { products, chapters, currency: currency.or(asked) })
+    }
+
+    /// Adds what buyers know a listing by.
+    async fn titled(&self, listings: Vec<RankedListing>) -> Result<Vec<TopProduct>> {
         let keys = listings.iter().map(|one| one.listing.clone()).collect();
         let mut known: HashMap<String, Listing> = HashMap::new();
         for record in self.store.records(Kind::Listing, keys).await? {
@@ -82,7 +102,7 @@ impl App {
                 sums,
             }
         });
-        Ok(Ranking { products: products.collect(), chapters, currency: currency.or(asked) })
+        Ok(products.collect())
     }
 
     /// Sums by the dimensions and by currency.
@@ -133,9 +153,9 @@ impl App {
     }
 
     /// How listings spread over chapters, the most frequent first, equal ones by chapter.
-    fn chapters(&self, listings: &[RankedListing]) -> Vec<ChapterShare> {
+    fn chapters(&self, products: &[TopProduct]) -> Vec<ChapterShare> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for chapter in listings.iter().filter_map(|one| one.ncm.get(..2)) {
+        for chapter in products.iter().filter_map(|one| one.sums.ncm.get(..2)) {
             *counts.entry(chapter).or_default() += 1;
         }
         let tables = self.reference.tables();
@@ -151,6 +171,15 @@ impl App {
             .collect();
         shares.sort_by_key(|share| std::cmp::Reverse(share.products));
         shares
+    }
+}
+
+/// What a listing is ranked by.
+fn value(listing: &RankedListing, measure: Measure) -> Decimal {
+    match measure {
+        Measure::Amount => listing.amount,
+        Measure::Quantity => listing.quantity,
+        Measure::Orders => listing.orders.into(),
     }
 }
 
