@@ -59,13 +59,20 @@ pub struct Served {
 impl Served {
     /// Serves from `dir` on ports that the system chooses; returns once it is ready.
     pub fn start(dir: &Path) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(dir, any, any)
+    }
+
+    /// Serves from `dir` there.
+    pub fn start_at(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr) -> Self {
         let log = dir.join("serve.log");
         let stderr = File::options().create(true).append(true).open(&log).unwrap();
         let mut child = command()
             .arg("serve")
             .arg("--config")
             .arg(dir.join("puente.toml"))
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--listen", &listen.to_string()])
+            .args(["--admin-listen", &admin_listen.to_string()])
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()

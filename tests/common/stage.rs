@@ -197,6 +197,12 @@ impl ProcessStage {
         self.folder.point_profiles_to(self.served.address);
     }
 
+    /// The same where it was before, so that clients find it again.
+    pub fn restart_in_place(&mut self) {
+        let Served { address, admin_address, .. } = self.served;
+        self.served = Served::start_at(&self.folder.path(), address, admin_address);
+    }
+
     pub fn client(&self, partner: &str) -> Client {
         self.folder.client(partner)
     }
