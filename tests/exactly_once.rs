@@ -82,6 +82,7 @@ async fn lines_sent_again_in_other_batches_after_a_cut_count_once() {
     assert_eq!(accepted + duplicate, LINES as i64);
     assert!(duplicate >= 450 && duplicate % 150 == 0, "whole batches were taken: {duplicate}");
     assert_eq!(stored(&report(&client, &name).await), (LINES, goods::amount(LINES)));
+    drop(push);
     stage.stop().await;
 }
 
@@ -126,6 +127,7 @@ async fn the_same_request_has_the_same_answer_and_receipt() {
     // On a stream it is the same request, too.
     let mut push = Push::open(&client, &name).await.unwrap();
     assert_eq!(push.exchange(batch.clone()).await.unwrap().receipt, appended.receipt);
+    drop(push);
     assert_eq!(entries(&auditor).await, before, "a replay made an entry");
     assert_eq!(stored(&report(&client, &name).await), (25, goods::amount(25)));
 
