@@ -1,5 +1,8 @@
 //! The gateway from outside: one binary for all tests that start it or read its sources.
 
+mod access_rules;
+#[path = "../build/access.rs"]
+mod access_table;
 mod architecture;
 mod bad_input;
 mod common;
@@ -12,4 +15,5 @@ mod operations;
 mod privacy;
 mod revocation;
 mod rules;
+mod threats;
 mod traces;

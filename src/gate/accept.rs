@@ -338,3 +338,7 @@ fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
     }
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod tests;

@@ -102,3 +102,6 @@ fn add(routes: &mut RoutesBuilder, services: &Services) {
         .add_service(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
         .add_service(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
 }
+
+#[cfg(test)]
+mod hostile_tests;

@@ -148,6 +148,16 @@ fn peer_of(ids: &[&str]) -> PeerIdentity {
     PeerIdentity::from_leaf(certificate.der(), ([127, 0, 0, 1], 1).into()).unwrap()
 }
 
+/// A certificate whose subject alone says who it is.
+fn peer_of_common_name(name: &str) -> PeerIdentity {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    PeerIdentity::from_leaf(certificate.der(), ([127, 0, 0, 1], 1).into()).unwrap()
+}
+
 async fn read(response: Response) -> (StatusCode, Value) {
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -221,6 +231,9 @@ async fn who_is_no_client_gets_invalid_client() {
         ("unknown", Some(peer("stranger"))),
         ("no name", Some(peer_of(&[]))),
         ("two names", Some(peer_of(&["marketplace", "customs"]))),
+        ("a longer name", Some(peer("marketplace2"))),
+        ("a shorter name", Some(peer("market"))),
+        ("the name as common name only", Some(peer_of_common_name("marketplace"))),
         ("suspended", Some(peer("suspended"))),
     ] {
         for path in [TOKEN, INTROSPECT, REVOKE] {

@@ -253,3 +253,26 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Error {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_synced_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("puente.db");
+        let writer = connect(&path, OpenFlags::default()).unwrap();
+        let pragma = |name: &str| -> String {
+            writer
+                .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+                .map(|value| format!("{value:?}"))
+                .unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
+        writer.execute_batch("CREATE TABLE t (x)").unwrap();
+        let reader = connect(&path, read_only()).unwrap();
+        assert!(reader.execute_batch("INSERT INTO t VALUES (1)").is_err());
+    }
+}
