@@ -150,7 +150,9 @@ async fn a_stale_revocation_list_lets_nobody_in_after_its_grace() {
 #[tokio::test]
 async fn a_certificate_that_expires_ends_its_connection() {
     let world = World::start(Plan::default()).await;
-    let (_, client) = world.client_of("marketplace").await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    // An answer says that the handshake is over on the other side too.
+    expect(&client.call(HEALTH, None).await, Code::Ok, "");
     world.clock.advance(3_601);
     within(Duration::from_secs(2), client.closed).await.unwrap();
 }

@@ -129,11 +129,11 @@ async fn rapid_reset_and_made_you_reset_end_in_goaway() {
     assert!(kinds.contains(&GOAWAY), "{kinds:?}");
     expect(&neighbour.call(HEALTH, None).await, Code::Ok, "");
 
-    // A window update of 0 makes us reset the stream (CVE-2025-8671).
+    // A window beyond 2^31-1 makes us reset the stream (CVE-2025-8671).
     let mut made = Vec::new();
     for n in 0..20_000 {
         made.extend(frame(HEADERS, END_HEADERS, odd(n), &headers));
-        made.extend(frame(WINDOW_UPDATE, 0, odd(n), &0_u32.to_be_bytes()));
+        made.extend(frame(WINDOW_UPDATE, 0, odd(n), &0x7fff_ffff_u32.to_be_bytes()));
     }
     let tls = rude(&world, &[]).await;
     let kinds = until_sent_away(tls, made).await;
