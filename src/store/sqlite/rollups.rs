@@ -229,8 +229,7 @@ fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
 }
 
 /// Makes counts of orders exact for a report: distinct pairs of order and listing over its lines
-/// of whatever kind. In rollups each pair is counted once, in the cell of its earliest line; one
-/// that cites a sale of its own order in another report is counted there.
+/// of kind SALE. In rollups each pair is counted once, in the cell of its earliest line.
 pub fn count_orders(connection: &Connection, report: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE rollup_cells SET orders = 0 WHERE report = ?1")?
@@ -239,24 +238,16 @@ pub fn count_orders(connection: &Connection, report: &str) -> rusqlite::Result<(
         .prepare_cached(
             "UPDATE rollup_cells SET orders = counted.orders FROM ( \
                SELECT cell, COUNT(*) AS orders FROM ( \
-                 SELECT cell, MIN(line_seq), TOTAL(elsewhere) AS elsewhere FROM ( \
-                   SELECT l.cell, l.line_seq, l.order_id, l.sku, \
-                   l.original_line_id IS NOT NULL AND EXISTS ( \
-                     SELECT 1 FROM line_identity i JOIN sale_lines o ON o.line_seq = i.line_seq \
-                     WHERE i.marketplace = l.marketplace AND i.line_id = l.original_line_id \
-                     AND o.report <> l.report AND o.order_id = l.order_id AND o.sku = l.sku \
-                   ) AS elsewhere \
-                   FROM sale_lines l WHERE l.report = ?1 AND l.cell IS NOT NULL) \
-                 GROUP BY order_id, sku) \
-               WHERE elsewhere = 0 GROUP BY cell) AS counted \
+                 SELECT cell, MIN(line_seq) FROM sale_lines \
+                 WHERE report = ?1 AND kind = 'SALE' GROUP BY order_id, sku) \
+               GROUP BY cell) AS counted \
              WHERE rollup_cells.cell = counted.cell",
         )?
         .execute([report])?;
     connection
         .prepare_cached(
-            "UPDATE report_progress SET orders = (SELECT COUNT(*) FROM \
-             (SELECT 1 FROM sale_lines WHERE report = ?1 GROUP BY order_id, sku)) \
-             WHERE report = ?1",
+            "UPDATE report_progress SET orders = (SELECT COUNT(*) FROM (SELECT 1 FROM sale_lines \
+             WHERE report = ?1 AND kind = 'SALE' GROUP BY order_id, sku)) WHERE report = ?1",
         )?
         .execute([report])?;
     Ok(())
