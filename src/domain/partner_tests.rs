@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::scope::Scope;
 
 fn marketplace() -> Partner {
     let id = "marketplace".parse().unwrap();
