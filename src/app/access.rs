@@ -17,7 +17,7 @@ use crate::change::{Actor, Kind, RequestKey};
 use crate::domain::identity::CertificateIdentity;
 use crate::domain::partner::{Partner, PartnerId};
 use crate::domain::request_id::RequestId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::{PageQuery, Store};
 
@@ -186,24 +186,55 @@ impl Tokens {
         expires_at: Timestamp,
     ) -> Result<()> {
         let key = jti.to_string();
+        // A request id of its own: the owner, or a thief of its identity, knows the jti and could
+        // use it up for something else beforehand.
+        let request_id = RequestId::new(self.app.env.ids.uuid())
+            .ok_or_else(|| Error::internal("a fresh UUID is never nil"))?;
         let intent = Intent {
-            request: RequestKey { partner: owner.clone(), request_id: jti, digest: [0; 32] },
+            request: RequestKey { partner: owner.clone(), request_id, digest: [0; 32] },
             actor: Actor { certificate: Some(certificate.to_owned()), trace_id: None },
             validate_only: false,
         };
         let revocation = Revocation { expires_at };
         self.app
             .write(&intent, || async {
+                let answer = revocation.clone();
+                let draft = Draft::new(EntryKind::TokenRevoked).about(format!("tokens/{key}"));
+                if self.app.store.record(Kind::Revocation, &key).await?.is_some() {
+                    return Ok(Plan { answer, expect: vec![], writes: vec![], draft });
+                }
                 let (expect, write) =
                     put(Kind::Revocation, &key, owner.as_str(), "REVOKED", vec![], &revocation, 0)?;
-                Ok(Plan {
-                    answer: revocation.clone(),
-                    expect: vec![expect],
-                    writes: vec![write],
-                    draft: Draft::new(EntryKind::TokenRevoked).about(format!("tokens/{key}")),
-                })
+                Ok(Plan { answer, expect: vec![expect], writes: vec![write], draft })
             })
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::test_stage::Stage;
+
+    #[tokio::test]
+    async fn a_token_whose_jti_was_used_as_a_request_id_can_be_revoked_and_again() {
+        let stage = Stage::set().await;
+        let owner: PartnerId = "marketplace".parse().unwrap();
+        let intent = stage.intent("marketplace");
+        let jti = intent.request.request_id;
+        let period = "2026-05-01..2026-05-31".parse().unwrap();
+        let mut used = intent.clone();
+        used.request.digest = [1; 32];
+        stage.app.open_report(&used, &owner, period).await.unwrap();
+
+        let tokens = Tokens::new(stage.app.clone());
+        let expires_at = "2026-06-01T12:10:00Z".parse().unwrap();
+        for _ in 0..2 {
+            tokens.revoke(&owner, "thumbprint", jti, expires_at).await.unwrap();
+            assert!(stage.app.directory.is_revoked(&jti.to_string()));
+        }
+        // One entry for the report, one for the revocation.
+        assert_eq!(stage.app.store.tree().await.unwrap().size(), 2);
     }
 }

@@ -108,7 +108,17 @@ impl App {
             return answered(earlier);
         }
         for _ in 0..ATTEMPTS {
-            let Plan { answer, expect, writes, draft } = plan().await?;
+            let Plan { answer, expect, writes, draft } = match plan().await {
+                Ok(plan) => plan,
+                // The same request, sent twice at once, may have been done since it was looked
+                // for: what it changed is no reason to refuse it.
+                Err(error) => {
+                    return match self.replay(intent).await? {
+                        Some(earlier) => answered(earlier),
+                        None => Err(error),
+                    };
+                }
+            };
             let nothing = writes.is_empty() && expect.is_empty();
             if intent.validate_only || nothing {
                 return Ok(Written { value: answer, receipt: None, replayed: false });
@@ -229,3 +239,7 @@ pub fn check_etag(etag: &str, version: u64) -> Result<()> {
         Err(Error::stale_etag())
     }
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;
