@@ -87,8 +87,14 @@ impl App {
     /// refresh after a commit fail, a suspension still holds. Run it beside the server.
     pub async fn keep_fresh(self) {
         let mut size = self.writer.ledger_size();
+        let mut read = [0; 2];
         while size.changed().await.is_ok() {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            let written = [Kind::Partner, Kind::Revocation].map(|kind| self.writer.touched(kind));
+            if written == read {
+                continue;
+            }
+            read = written;
             while let Err(reason) = self.refresh(Kind::Partner).await {
                 tracing::error!(?reason, "partners could not be read again");
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;

@@ -84,13 +84,15 @@ impl Writer {
         Ok(Queued(answered))
     }
 
-    /// Follows the size of the ledger as this writer moves it; 0 until its first commit.
+    /// Follows the size of the ledger as this writer moves it; 0 until its first commit. It also
+    /// wakes when the outcome of a commit is not known.
     pub fn ledger_size(&self) -> watch::Receiver<u64> {
         self.size.clone()
     }
 
-    /// Moves whenever a group that was committed wrote documents of `kind`, whether or not its
-    /// caller waited for it: what is kept in memory of them is then out of date.
+    /// Moves whenever a group that wrote documents of `kind` was committed or may have been,
+    /// whether or not its caller waited for it: what is kept in memory of them is then out of
+    /// date.
     pub fn touched(&self, kind: Kind) -> u64 {
         self.touched[kind as usize].load(Ordering::Acquire)
     }
@@ -199,6 +201,11 @@ async fn commit(
             }
         }
         Err(error) => {
+            // Some or all of it may be durable all the same: whoever keeps a copy reads again.
+            for kind in kinds {
+                touched[kind as usize].fetch_add(1, Ordering::AcqRel);
+            }
+            grown.send_modify(|_size| {});
             for answer in answers {
                 let _gone = answer.send(Err(error.clone()));
             }
@@ -217,3 +224,7 @@ fn written(changes: &[Change]) -> Vec<Kind> {
     }
     kinds
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
