@@ -51,6 +51,11 @@ pub struct ControlTotal {
     pub amount: Decimal,
 }
 
+/// Totals that differ and are named one by one; clients bound the metadata that carries them.
+const TOTALS_NAMED: usize = 20;
+/// Totals that the sentence for a person names.
+const IN_WORDS: usize = 5;
+
 /// What a report holds at the moment it is sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -140,7 +145,7 @@ impl Report {
     ///
     /// # Errors
     /// `REPORT_SEALED`, `REPORT_ABANDONED`; `CONTROL_TOTALS_MISMATCH` with one violation for each
-    /// total that differs.
+    /// of the first twenty totals that differ.
     pub fn seal(
         mut self,
         outcome: &Outcome,
@@ -202,14 +207,22 @@ fn compare(expected: &[ControlTotal], found: &[ControlTotal]) -> Result<(), Faul
     if violations.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> =
-        violations.iter().map(|v| format!("{} ({})", v.subject, v.description)).collect();
+    let named: Vec<String> = violations
+        .iter()
+        .take(IN_WORDS)
+        .map(|v| format!("{} ({})", v.subject, v.description))
+        .collect();
+    let more = match violations.len().saturating_sub(IN_WORDS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    violations.truncate(TOTALS_NAMED);
     let mut fault = Fault::illegal_state(
         "CONTROL_TOTALS_MISMATCH",
         format!(
             "the stored lines do not sum up to what is expected: {}; find the lines that are \
              missing or too many, then seal again",
-            named.join(", ")
+            named.join(", ") + &more
         ),
     );
     fault.violations = violations;
@@ -308,6 +321,12 @@ mod tests {
             "amount: expected 823746.15, found 823746.14, difference -0.01"
         );
         expected[1] = expected[0];
+        let many: Vec<_> = ["AED", "ARS", "BRL", "CNY", "EUR", "USD"]
+            .into_iter()
+            .flat_map(|code| SaleKind::ALL.iter().map(move |kind| total(*kind, code, 1, "1", "1")))
+            .collect();
+        let fault = report().seal(&held, &many, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(fault.violations.len() == TOTALS_NAMED && fault.message.len() < 1000);
         let twice = report().seal(&held, &expected, Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!(twice.reason, "INVALID_FIELD");
     }

@@ -3,7 +3,11 @@
 //! Enters: a batch, under the ledger head. Leaves: what became of each line.
 //! Rollups and totals are gathered in memory over the batch and written once.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension};
+use rust_decimal::Decimal;
 
 use super::documents::{signed, unsigned};
 use super::questions::parsed;
@@ -26,6 +30,7 @@ pub fn append(
         ..BatchAnswer::default()
     };
     let mut gathered = Gathered::default();
+    let mut originals = HashMap::new();
     let mut next_seq = next_seq(connection)?;
     for row in &batch.lines {
         if let Some(first) = taken(connection, batch, row)? {
@@ -34,7 +39,7 @@ pub fn append(
             continue;
         }
         let mut warnings = row.warnings.clone();
-        judge_original(connection, batch, row, &mut warnings)?;
+        judge_original(connection, batch, row, &mut originals, &mut warnings)?;
         let cell = gathered.add(connection, batch, row, &warnings)?;
         insert(connection, batch, row, &warnings, cell, entry, next_seq)?;
         next_seq += 1;
@@ -102,52 +107,85 @@ fn note(
     }
 }
 
+/// A sale that lines of the batch cite, and what has been taken back of it.
+struct Original {
+    sold: Quantity,
+    paid: Decimal,
+    currency: String,
+    taken: Totals,
+}
+
 /// Adds what is odd about the sale a line cites: unknown, in another currency, or exceeded.
-fn judge_original(
+///
+/// `originals` keeps the sales that the batch has cited: a sale with thousands of refunds is added
+/// up once a batch, not once a line.
+fn judge_original<'a>(
     connection: &Connection,
     batch: &LineBatch,
-    row: &LineRow,
+    row: &'a LineRow,
+    originals: &mut HashMap<&'a str, Original>,
     warnings: &mut Vec<WarningReason>,
 ) -> rusqlite::Result<()> {
     let line = &row.line;
     if !line.kind.cites_a_sale() {
         return Ok(());
     }
-    let Some(original) = &line.original_line_id else {
+    let Some(cited) = &line.original_line_id else {
         warnings.push(WarningReason::UnknownOriginal);
         return Ok(());
     };
+    let original = match originals.entry(cited.as_str()) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => match original(connection, batch, cited.as_str())? {
+            Some(found) => place.insert(found),
+            None => {
+                warnings.push(WarningReason::UnknownOriginal);
+                return Ok(());
+            }
+        },
+    };
+    let taken = plus(original.taken, taken_back(line.kind, line.quantity, line.unit_price))?;
+    let exceeds = taken.quantity > original.sold.value() || taken.amount > original.paid;
+    if exceeds || original.currency != line.currency.as_str() {
+        warnings.push(WarningReason::ExceedsOriginal);
+    } else {
+        original.taken = taken;
+    }
+    Ok(())
+}
+
+/// The sale of that id, with what stored lines have taken back of it; those that exceed it do not
+/// count.
+fn original(
+    connection: &Connection,
+    batch: &LineBatch,
+    line_id: &str,
+) -> rusqlite::Result<Option<Original>> {
     let sale = connection
         .prepare_cached(
             "SELECT s.quantity, s.unit_price, s.currency FROM line_identity i \
              JOIN sale_lines s ON s.line_seq = i.line_seq \
              WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE'",
         )?
-        .query_row((batch.marketplace.as_str(), original.as_str()), |row| {
+        .query_row((batch.marketplace.as_str(), line_id), |row| {
             let quantity: Quantity = parsed(row, 0)?;
             let price: UnitPrice = parsed(row, 1)?;
             Ok((quantity, price, row.get::<_, String>(2)?))
         })
         .optional()?;
-    let Some((sold, price, currency)) = sale else {
-        warnings.push(WarningReason::UnknownOriginal);
-        return Ok(());
-    };
+    let Some((sold, price, currency)) = sale else { return Ok(None) };
     let paid = sold.times(price).map_err(unfit)?.value();
-    let mut taken = taken_back(line.kind, line.quantity, line.unit_price);
+    let mut taken = Totals::default();
     let mut earlier = connection.prepare_cached(
         "SELECT kind, quantity, unit_price FROM sale_lines \
          WHERE marketplace = ?1 AND original_line_id = ?2 \
          AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%'",
     )?;
-    let mut rows = earlier.query((batch.marketplace.as_str(), original.as_str()))?;
+    let mut rows = earlier.query((batch.marketplace.as_str(), line_id))?;
     while let Some(row) = rows.next()? {
         taken = plus(taken, taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?))?;
     }
-    if currency != line.currency.as_str() || taken.quantity > sold.value() || taken.amount > paid {
-        warnings.push(WarningReason::ExceedsOriginal);
-    }
-    Ok(())
+    Ok(Some(Original { sold, paid, currency, taken }))
 }
 
 /// What a line takes back of the sale it cites: quantity and amount.

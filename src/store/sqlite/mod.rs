@@ -121,7 +121,11 @@ impl SqliteStore {
                 Some(connection) => connection,
                 None => connect(&readers.path, read_only()).map_err(|e| failure(&e))?,
             };
-            let answer = question(&connection).map_err(|e| failure(&e));
+            // One snapshot for all that a question reads; leaving it ends it.
+            let answer = connection
+                .unchecked_transaction()
+                .and_then(|snapshot| question(&snapshot))
+                .map_err(|e| failure(&e));
             if answer.is_ok() {
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
