@@ -47,7 +47,6 @@ pub struct SentBatch {
 /// A batch in the queue of the writer.
 pub struct QueuedBatch {
     app: App,
-    report: String,
     batch: Arc<LineBatch>,
     queued: Queued,
 }
@@ -87,9 +86,29 @@ impl App {
     }
 
     /// What [`append_lines`](App::append_lines) would answer; nothing is stored.
+    ///
+    /// # Errors
+    /// As [`QueuedBatch::settled`].
     pub async fn preview_lines(&self, target: &Target, sent: SentBatch) -> Result<BatchAnswer> {
-        let batch = self.judged(target, sent).await?;
-        self.store.preview(Arc::new(batch)).await
+        let batch = Arc::new(self.judged(target, sent).await?);
+        let held = self.document::<Report>(Kind::Report, &target.key).await?;
+        let state = held.ok_or_else(Error::not_found)?.value.state;
+        if state == ReportState::Open {
+            return self.store.preview(batch).await;
+        }
+        let (kind, key, state) = (Kind::Report, target.key.clone(), state.to_string());
+        self.closed(batch, Refusal::WrongState { kind, key, state }).await
+    }
+
+    /// What a report that takes no more lines answers: nothing new, or that it is closed.
+    async fn closed(&self, batch: Arc<LineBatch>, refusal: Refusal) -> Result<BatchAnswer> {
+        let report = batch.report.clone();
+        let mut answer = self.store.preview(batch).await?;
+        if answer.accepted + answer.warned > 0 {
+            return Err(refused(refusal));
+        }
+        answer.next_line = self.store.report_progress(&report).await?.next_line;
+        Ok(answer)
     }
 
     /// Hands a batch to the writer; batches of one report are judged in the order in which this
@@ -119,7 +138,7 @@ impl App {
             answer: Vec::new(),
         };
         let queued = self.writer.enqueue(change).await?;
-        Ok(QueuedBatch { app: self.clone(), report: target.key.clone(), batch, queued })
+        Ok(QueuedBatch { app: self.clone(), batch, queued })
     }
 
     /// Adds to each line what is known of its listing now, and what is odd about it.
@@ -127,12 +146,11 @@ impl App {
         let SentBatch { first_line, sent, lines, refused } = sent;
         let skus = lines.iter().map(|(_, line)| line.sku.as_str());
         let offers = self.offers(&target.marketplace, skus).await?;
-        let now = self.env.now();
         let found: Vec<_> = lines
             .iter()
             .map(|(_, line)| {
                 let offer = offers.get(line.sku.as_str()).and_then(Option::as_deref);
-                let warnings = warnings(line, offer, &target.period, now);
+                let warnings = warnings(line, offer, &target.period);
                 (offer.map(|offer| offer.about.clone()), warnings)
             })
             .collect();
@@ -158,12 +176,7 @@ impl App {
 }
 
 /// What is odd about a line before it is held against the lines stored already.
-fn warnings(
-    line: &SaleLine,
-    offer: Option<&Offered>,
-    period: &Period,
-    now: jiff::Timestamp,
-) -> Vec<WarningReason> {
+fn warnings(line: &SaleLine, offer: Option<&Offered>, period: &Period) -> Vec<WarningReason> {
     let day = line.sold_at.day();
     let mut warnings = Vec::new();
     match offer {
@@ -172,7 +185,7 @@ fn warnings(
             if !offer.cleared {
                 warnings.push(WarningReason::ListingNotCleared);
             }
-            let eligible = offer.seller.as_ref().is_some_and(|seller| seller.eligible_on(day, now));
+            let eligible = offer.seller.as_ref().is_some_and(|seller| seller.eligible_on(day));
             if !eligible {
                 warnings.push(WarningReason::SellerNotEligible);
             }
@@ -196,12 +209,8 @@ impl QueuedBatch {
         match self.queued.judged().await? {
             Ok(committed) => answered(committed),
             Err(refusal @ Refusal::WrongState { .. }) => {
-                let mut answer = self.app.store.preview(self.batch).await?;
-                if answer.accepted + answer.warned > 0 {
-                    return Err(refused(refusal));
-                }
-                answer.next_line = self.app.store.report_progress(&self.report).await?.next_line;
-                Ok(Written { value: answer, receipt: None, replayed: false })
+                let value = self.app.closed(self.batch, refusal).await?;
+                Ok(Written { value, receipt: None, replayed: false })
             }
             Err(refusal) => Err(refused(refusal)),
         }

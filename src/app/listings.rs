@@ -301,7 +301,8 @@ impl Desk {
     fn submit(&self, listing: &mut Listing, seller: Option<&Versioned<Exporter>>) -> Result<()> {
         let chapter = Some(listing.ncm.chapter());
         let eligibility = seller.map_or(Eligibility::Unknown, |held| {
-            held.value.eligibility_at(self.now, self.now, chapter)
+            // By all that is known: a clock that went back must not hide what was recorded.
+            held.value.eligibility(argentine_day(self.now), None, chapter)
         });
         let refuse = |verdict: &str, reason: &str, words: &str| {
             Err(Error::precondition("SELLER_NOT_ELIGIBLE", words)

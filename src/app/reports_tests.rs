@@ -234,3 +234,18 @@ async fn an_empty_report_is_rejected() {
     assert_eq!(sealed.value.report.value.state, ReportState::Rejected);
     assert_eq!(stage.seal(&target.key).await.unwrap_err().reason, "REPORT_SEALED");
 }
+
+#[tokio::test]
+async fn a_trial_push_into_a_sealed_report_answers_as_a_real_one() {
+    let stage = Stage::set().await;
+    let target = stage.may().await;
+    let known = || vec![line("L1", "S1", "2026-05-02")];
+    stage.append(&target, known()).await;
+    stage.seal(&target.key).await.unwrap();
+    let app = &stage.app;
+    let again = app.preview_lines(&target, sent(0, known())).await.unwrap();
+    assert_eq!((again.duplicates, again.next_line), (1, 1));
+    let fresh = sent(1, vec![line("L2", "S1", "2026-05-02")]);
+    let refused = app.preview_lines(&target, fresh).await.unwrap_err();
+    assert_eq!(refused.reason, "REPORT_SEALED");
+}

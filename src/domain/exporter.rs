@@ -301,20 +301,9 @@ impl Exporter {
         Eligibility::NotEligible(reason)
     }
 
-    /// The same, asked about the Argentine day of a moment.
-    pub fn eligibility_at(
-        &self,
-        at: Timestamp,
-        as_known_at: Timestamp,
-        chapter: Option<Chapter>,
-    ) -> Eligibility {
-        self.eligibility(argentine_day(at), Some(as_known_at), chapter)
-    }
-
-    /// Whether it may export any goods on `day`, as known at a moment.
-    pub fn eligible_on(&self, day: Date, as_known_at: Timestamp) -> bool {
-        self.holding(day, Some(as_known_at))
-            .is_some_and(|fact| fact.status == EligibilityStatus::Eligible)
+    /// Whether it may export any goods on `day`, by all that is known.
+    pub fn eligible_on(&self, day: Date) -> bool {
+        self.holding(day, None).is_some_and(|fact| fact.status == EligibilityStatus::Eligible)
     }
 
     fn known(&self, as_known_at: Option<Timestamp>) -> impl Iterator<Item = &EligibilityFact> {

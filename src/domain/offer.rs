@@ -61,9 +61,12 @@ pub struct Offer {
 
 impl Offer {
     /// Whether a change from `self` to `other` must be cleared anew: tariff code, bar code,
-    /// producer, origin, or certificates other than by a later last day.
+    /// producer, origin, country of destination (which asks for certificates of its own), or
+    /// certificates other than by a later last day.
     pub fn needs_new_clearance(&self, other: &Self) -> bool {
+        let country = |offer: &Self| offer.destination.map(|destination| destination.country());
         self.ncm != other.ncm
+            || country(self) != country(other)
             || self.gtin != other.gtin
             || self.producer != other.producer
             || self.origin != other.origin

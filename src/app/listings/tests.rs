@@ -150,6 +150,39 @@ async fn only_an_eligible_seller_s_goods_are_handed_in() {
 }
 
 #[tokio::test]
+async fn a_clock_that_went_back_hides_nothing_of_the_seller() {
+    let stage = stage().await;
+    stage.clock.advance(-7200);
+    let key = create(&stage, &wine("W-1")).await.unwrap().value.listing.key();
+    submit(&stage, &key).await.unwrap();
+
+    stage.clock.advance(7200);
+    let intent = stage.intent("registry");
+    stage.app.record_eligibility(&intent, SELLER, "", suspended("2026-06-01")).await.unwrap();
+    stage.clock.advance(-7200);
+    let key = create(&stage, &wine("W-2")).await.unwrap().value.listing.key();
+    let refused = submit(&stage, &key).await.unwrap_err();
+    assert_eq!(refused.reason, "SELLER_NOT_ELIGIBLE");
+}
+
+#[tokio::test]
+async fn another_country_of_destination_is_cleared_anew_another_region_is_not() {
+    let stage = stage().await;
+    let market = stage.caller("market", Role::Marketplace);
+    let key = submitted(&stage, &wine("W-1")).await;
+    for (destination, state, revision) in
+        [(Some("CN-SH"), ListingState::Submitted, 1), (Some("GB"), ListingState::Draft, 2)]
+    {
+        let destination = Some(destination.map(|code| code.parse().unwrap()));
+        let patch = OfferPatch { destination, ..OfferPatch::default() };
+        let intent = stage.intent("market");
+        let moved = stage.app.update_listing(&market, &intent, &key, "", &patch).await.unwrap();
+        let listing = moved.value.listing;
+        assert_eq!((listing.state, listing.revision), (state, revision));
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_what_it_is_makes_a_new_revision_and_etags_hold() {
     let stage = stage().await;
     let market = stage.caller("market", Role::Marketplace);
