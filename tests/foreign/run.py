@@ -185,7 +185,7 @@ def check_docs(gateway: Gateway, options) -> None:
     The folder /tmp/puente of the texts stands for the gateway's own. What starts a gateway, builds,
     or runs the two commands of the README is what got us here, and is left out.
     """
-    ours = re.compile(r"cargo |scripts/test|puente init |puente serve ")
+    ours = re.compile(r"cargo |scripts/test|puente init |puente serve |npm ci|pip install ")
     env = {**os.environ, "PATH": f"{pathlib.Path(options.puente).parent}:"
                                  f"{pathlib.Path(options.buf).parent}:"
                                  f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}

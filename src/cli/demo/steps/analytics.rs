@@ -48,7 +48,7 @@ pub(in super::super) async fn read(run: &mut Run) -> Outcome {
             check_each(run, &all);
         }
     }
-    run.screen.say("Equal ones are ranked by the name of the listing.")?;
+    run.screen.say("Equal ones are ranked by sku.")?;
 
     run.screen.title("The ministry sums by what it likes")?;
     for (dimension, name) in DIMENSIONS {
