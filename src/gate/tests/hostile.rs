@@ -180,6 +180,11 @@ async fn a_header_bomb_is_refused_before_it_is_unpacked() {
     assert!(kinds.contains(&HEADERS) || kinds.contains(&RST_STREAM) || kinds.contains(&GOAWAY));
     assert!(!kinds.contains(&DATA), "the call must not have been answered: {kinds:?}");
     expect(&neighbour.call(HEALTH, None).await, Code::Ok, "");
+    // Refused below the gate, which would have had to hold all of it to count it.
+    world.audited(|record| record["partner"] == "second").await;
+    let file = world.path("audit").join("audit-00000000.jsonl");
+    let records = std::fs::read_to_string(file).unwrap();
+    assert!(!records.contains("METADATA_TOO_LARGE"), "{records}");
 }
 
 #[tokio::test]

@@ -384,6 +384,21 @@ pub async fn rollups_answer_what_they_are_asked(place: &dyn Place) {
     }
 }
 
+pub async fn lines_that_cannot_be_recorded_do_not_touch_their_neighbours(place: &dyn Place) {
+    let store = place.open();
+    let sent = |line: &str| texts("r", 0, &[&format!("{line} O SALE - A 1 1 {MORNING}")]);
+    let mut bad = lines_change(2, vec![], sent("L2"));
+    bad.draft = bad.draft.fact("note", "two\nlines");
+    let group = vec![lines_change(1, vec![], sent("L1")), bad, lines_change(3, vec![], sent("L3"))];
+    let judged = commit(&*store, group).await;
+    assert!(judged[0].is_ok() && judged[2].is_ok(), "{judged:?}");
+    assert!(matches!(judged[1], Err(Refusal::Unrecordable(_))), "{judged:?}");
+    assert_eq!(store.tree().await.unwrap().size(), 2);
+    // Nothing is left of it: the same line is taken when it comes rightly.
+    let (_, answer) = append(&*store, 4, sent("L2")).await;
+    assert_eq!(counts(&answer)[0], 1, "{answer:?}");
+}
+
 pub async fn a_batch_is_refused_whole_when_the_report_is_closed(place: &dyn Place) {
     let store = place.open();
     let report =
