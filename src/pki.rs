@@ -275,7 +275,8 @@ fn write_atomically(path: &Path, content: &str, mode: u32) -> Result<(), PkiErro
     name.push(".new");
     let aside = path.with_file_name(name);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Never through a link that somebody else put there.
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     // A left-over of a broken run may have a wider mode, which opening again would keep.

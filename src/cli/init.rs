@@ -163,9 +163,10 @@ async fn fill(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr, env: &En
     let _ = fs::remove_dir_all(dir);
     for part in ["", "pki/clients", "profiles", "ledger", "keys", "data"] {
         let folder = dir.join(part);
-        // The store, keys and logs are their owner's alone.
+        // The store, keys and logs are their owner's alone; so is the draft, which must be ours
+        // and not a folder that somebody else left here.
         DirBuilder::new()
-            .recursive(true)
+            .recursive(!part.is_empty())
             .mode(0o700)
             .create(&folder)
             .map_err(|reason| Failure::file(&folder, reason))?;

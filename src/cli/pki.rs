@@ -155,6 +155,7 @@ impl Shelf {
 
     /// Writes down what was issued, so that it can be revoked.
     pub fn note(&self, name: &str, issued: &Issued) -> Outcome {
+        let _alone = self.alone()?;
         let path = self.index();
         let before = fs::read_to_string(&path).unwrap_or_default();
         let line = format!("{}\t{name}\t{}\n", issued.serial, issued.not_after);
@@ -188,6 +189,26 @@ impl Shelf {
         let text = toml::to_string(&profile).map_err(|reason| Failure::file(&path, reason))?;
         pki::write_public(&path, &text)?;
         Ok(issued)
+    }
+
+    /// Takes `serial` back: signs the next revocation list.
+    fn revoke(&self, env: &Env, authority: &Authority, serial: &Serial) -> Outcome<RevocationList> {
+        let _alone = self.alone()?;
+        let mut list = self.revocations()?;
+        list.revoke(serial.clone(), env.now());
+        let pem = authority.sign_list(env, &list, LIST_LIFETIME)?;
+        pki::write_public(&self.list(), &pem)?;
+        Ok(list)
+    }
+
+    /// Keeps other commands waiting until it is dropped: of two that read, change and write the
+    /// same file at once, one would undo what the other did, a revocation too.
+    fn alone(&self) -> Outcome<fs::File> {
+        let folder = self.dir.join("pki");
+        let failed = |reason| Failure::file(&folder, reason);
+        let lock = fs::File::open(&folder).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        Ok(lock)
     }
 
     fn list(&self) -> PathBuf {
@@ -262,10 +283,7 @@ impl Revoke {
         let (env, shelf) = (Env::system(), Shelf::of(&self.dir));
         let authority = shelf.authority()?;
         let serial = self.serial(&shelf)?;
-        let mut list = shelf.revocations()?;
-        list.revoke(serial.clone(), env.now());
-        let pem = authority.sign_list(&env, &list, LIST_LIFETIME)?;
-        pki::write_public(&shelf.list(), &pem)?;
+        let list = shelf.revoke(&env, &authority, &serial)?;
         match self.show.output {
             Output::Json => print_json(&json!({
                 "serial": serial.to_string(),
@@ -357,5 +375,33 @@ impl ShowAll {
                 print(&format!("{table}\n"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_at_the_same_time_lose_no_certificate_and_no_revocation() {
+        let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
+        fs::create_dir(folder.path().join("pki")).unwrap();
+        let day = SignedDuration::from_hours(24);
+        let authority = Shelf::of(folder.path()).create(&env, day).unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let (authority, env) = (&authority, &env);
+                let shelf = Shelf::of(folder.path());
+                scope.spawn(move || {
+                    let profile = pki::Profile::client("customs", day);
+                    let issued = authority.issue(env, &profile).unwrap();
+                    shelf.note(&format!("p{n}"), &issued).unwrap();
+                    shelf.revoke(env, authority, &issued.serial).unwrap();
+                });
+            }
+        });
+        let shelf = Shelf::of(folder.path());
+        let list = shelf.revocations().unwrap();
+        assert_eq!((list.number, list.revoked.len(), shelf.records().unwrap().len()), (9, 8, 8));
     }
 }

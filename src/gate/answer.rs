@@ -22,6 +22,7 @@ use tower_service::Service as _;
 use tracing::Instrument as _;
 
 use super::call::{Call, connection_of};
+use super::question::Question;
 use super::quota::Admission;
 use super::service::refuse;
 use super::standing::{Activity, Standing};
@@ -34,10 +35,13 @@ type Ends = Pin<Box<dyn Future<Output = Error> + Send>>;
 pub(super) async fn unary(
     call: Call,
     admission: Admission,
+    standing: Standing,
     within: Duration,
     request: Request<Body>,
     services: Router,
 ) -> Response<Body> {
+    let parts = call.parts().clone();
+    let request = request.map(|body| Body::new(Question::new(body, parts, standing)));
     let span = call.span().clone();
     let handling = handle(services, request).instrument(span);
     match tokio::time::timeout(within, handling).await {

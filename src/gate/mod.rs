@@ -5,7 +5,7 @@
 //! the contract, and nothing of what the handlers do.
 //!
 //! The path of a request: [`accept`] (caps, TLS by [`tls`], the peer's [`peer`] identity),
-//! HTTP within [`limits`], then the steps in [`service`]: identify, token, scope, quota,
+//! HTTP within [`limits`], then the steps in [`service`]: identify, quota, token, scope,
 //! deadline, handler; every outcome goes to [`audit`] and [`metrics`].
 
 pub mod accept;
@@ -21,6 +21,7 @@ pub mod material;
 mod metadata;
 pub mod metrics;
 pub mod peer;
+mod question;
 pub mod quota;
 pub mod service;
 mod standing;

@@ -111,7 +111,7 @@ impl Gate {
     }
 
     async fn pass(&self, request: Request<Body>, services: Router) -> Response<Body> {
-        if !wire::is_grpc(&request) {
+        if !wire::is_grpc(&request) || request.method() != Method::POST {
             return not_grpc(&request);
         }
         let mut call = Call::begin(&self.0, &request);
@@ -129,22 +129,23 @@ impl Parts {
         metadata::check(headers, self.limits.metadata_bytes)?;
 
         let peer = request.extensions().get::<PeerIdentity>().ok_or_else(no_certificate)?;
-        let partner = self.identify(peer)?;
+        let partner = self.named(peer)?;
         call.of_partner(&partner.id);
+        let_in(&partner)?;
 
         let path = request.uri().path();
         let rule = *self.rules.get(path).ok_or_else(|| Error::unimplemented(&known_part(path)))?;
+        let sort = Sort {
+            writes: rule.access.writes,
+            streams: rule.access.client_streams || rule.access.server_streams,
+        };
+        // Before the token: to look at a bad one costs a signature, which counts too.
+        let admission = self.quotas.admit(&partner, sort)?;
         let token = match rule.any_of {
             Some(_) => Some(self.token(bearer(headers)?, peer, &partner)?),
             None => None,
         };
         let scopes = self.scope(&rule, &partner, token.as_deref())?;
-
-        let sort = Sort {
-            writes: rule.access.writes,
-            streams: rule.access.client_streams || rule.access.server_streams,
-        };
-        let admission = self.quotas.admit(&partner, sort)?;
         let asked = deadline::asked(headers)?;
 
         let caller = token.as_ref().map(|_| {
@@ -165,6 +166,13 @@ impl Parts {
 
     /// The active partner whom exactly one attribute of the certificate names.
     pub(super) fn identify(&self, peer: &PeerIdentity) -> Result<Arc<Partner>, Error> {
+        let partner = self.named(peer)?;
+        let_in(&partner)?;
+        Ok(partner)
+    }
+
+    /// The partner whom exactly one attribute of the certificate names, suspended or not.
+    fn named(&self, peer: &PeerIdentity) -> Result<Arc<Partner>, Error> {
         // A connection outlives the moment its certificate was verified.
         if self.env.now() > peer.not_after() {
             return Err(Error::unauthenticated(
@@ -172,29 +180,17 @@ impl Parts {
                 "the client certificate has expired since the connection was made",
             ));
         }
-        let partner = match self.directory.by_identity(peer.identities()) {
-            Identified::Partner(partner) => partner,
-            Identified::Unknown => {
-                return Err(Error::unauthenticated(
-                    "CERTIFICATE_UNKNOWN",
-                    "the client certificate belongs to no partner: ask the operator to bind it",
-                ));
-            }
-            Identified::Ambiguous => {
-                return Err(Error::unauthenticated(
-                    "CERTIFICATE_AMBIGUOUS",
-                    "the client certificate has more than one attribute that names a partner: \
-                     ask the operator to leave one of them bound",
-                ));
-            }
-        };
-        if partner.is_active() {
-            Ok(partner)
-        } else {
-            Err(Error::permission(
-                "PARTNER_SUSPENDED",
-                "this partner is suspended: ask the operator why and for how long",
-            ))
+        match self.directory.by_identity(peer.identities()) {
+            Identified::Partner(partner) => Ok(partner),
+            Identified::Unknown => Err(Error::unauthenticated(
+                "CERTIFICATE_UNKNOWN",
+                "the client certificate belongs to no partner: ask the operator to bind it",
+            )),
+            Identified::Ambiguous => Err(Error::unauthenticated(
+                "CERTIFICATE_AMBIGUOUS",
+                "the client certificate has more than one attribute that names a partner: ask \
+                 the operator to leave one of them bound",
+            )),
         }
     }
 
@@ -251,7 +247,7 @@ async fn run(
     if !streams {
         let most = super::limits::seconds(call.parts().limits.unary_seconds);
         let within = deadline::unary(asked, most);
-        return answer::unary(call, admission, within, request, services).await;
+        return answer::unary(call, admission, standing, within, request, services).await;
     }
     let sort = Sort { writes: rule.access.writes, streams };
     request.extensions_mut().insert(admission.stream_quota(sort));
@@ -291,6 +287,16 @@ fn rules() -> HashMap<&'static str, Rule> {
         (access.path, Rule { access, any_of })
     };
     crate::proto::ACCESS.iter().map(rule).collect()
+}
+
+fn let_in(partner: &Partner) -> Result<(), Error> {
+    if partner.is_active() {
+        return Ok(());
+    }
+    Err(Error::permission(
+        "PARTNER_SUSPENDED",
+        "this partner is suspended: ask the operator why and for how long",
+    ))
 }
 
 fn no_certificate() -> Error {

@@ -44,7 +44,7 @@ impl Standing {
     }
 
     /// Every check that can turn out otherwise than when the call was let in.
-    fn check(&self, parts: &Parts) -> Result<(), Error> {
+    pub(super) fn check(&self, parts: &Parts) -> Result<(), Error> {
         let partner = parts.identify(&self.peer)?;
         if partner.id != self.partner {
             return Err(Error::unauthenticated(

@@ -52,6 +52,8 @@ async fn each_step_refuses_with_a_reason_of_its_own() {
     let (_, mut kept_out) = world.client_of("suspended").await;
     expect(&kept_out.call(HEALTH, None).await, Code::PermissionDenied, "PARTNER_SUSPENDED");
 
+    let record = world.audited(|record| record["reason"] == "PARTNER_SUSPENDED").await;
+    assert_eq!(record["partner"], "suspended");
     let record = world.audited(|record| record["reason"] == "SCOPE_MISSING").await;
     assert_eq!(record["partner"], "marketplace");
     assert_eq!(record["method"], WRITE);
@@ -191,6 +193,57 @@ async fn what_is_no_call_is_told_so() {
             .unwrap();
         assert_eq!(client.send.send_request(request).await.unwrap().status(), status, "{path}");
     }
+    for method in ["GET", "PUT", "OPTIONS"] {
+        let request = Client::request(HEALTH, None).method(method).body(Body::from(&[0u8; 5][..]));
+        let answer = client.send.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 405, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_message_comes_after_its_maker_was_suspended_does_nothing() {
+    let world = World::start(Plan::default()).await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    let token = world.token("marketplace", &client, "listings.write");
+    let (send, frames) = tokio::sync::mpsc::channel::<Result<_, std::io::Error>>(1);
+    let frames = tokio_stream::wrappers::ReceiverStream::new(frames);
+    let request = Client::request(WRITE, Some(&token)).body(Body::new(StreamBody::new(frames)));
+    let answer = tokio::spawn(client.send.send_request(request.unwrap()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut suspended = partner("marketplace");
+    suspended.suspend("under review".into(), suspended.created_at).unwrap();
+    world.directory.replace(vec![suspended]);
+    assert!(!answer.is_finished(), "let in, and waited for");
+    send.send(Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\0")))).await.unwrap();
+    drop(send);
+    let response = within(Duration::from_secs(2), answer).await.unwrap().unwrap();
+    expect(&outcome(response).await, Code::PermissionDenied, "PARTNER_SUSPENDED");
+}
+
+#[tokio::test]
+async fn a_second_message_where_one_is_taken_is_refused() {
+    let world = World::start(Plan::default()).await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    let token = world.token("marketplace", &client, "listings.write");
+    let request = Client::request(WRITE, Some(&token)).body(Body::from(&[0u8; 10][..])).unwrap();
+    let response = client.send.send_request(request).await.unwrap();
+    expect(&outcome(response).await, Code::InvalidArgument, "MORE_THAN_ONE_MESSAGE");
+    expect(&client.call(WRITE, Some(&token)).await, Code::Ok, "");
+}
+
+#[tokio::test]
+async fn bad_tokens_count_against_the_quota_of_who_sends_them() {
+    let mut guesser = partner("marketplace");
+    guesser.limits.reads_per_second = 1;
+    let plan = Plan { partners: vec![guesser, partner("second")], ..Plan::default() };
+    let world = World::start(plan).await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    for _ in 0..2 {
+        let refused = client.call(READ, Some("a.b.c")).await;
+        expect(&refused, Code::Unauthenticated, "TOKEN_MALFORMED");
+    }
+    let refused = client.call(READ, Some("a.b.c")).await;
+    expect(&refused, Code::ResourceExhausted, "QUOTA_EXCEEDED");
 }
 
 struct Open {

@@ -407,7 +407,10 @@ async fn breaks() -> Response<Body> {
 
 async fn evidence(request: axum::extract::Request) -> Response<Body> {
     assert_eq!(request.extensions().get::<Caller>().unwrap().method(), WRITE);
-    good()
+    match request.into_body().collect().await {
+        Ok(_) => good(),
+        Err(error) => Status::from_error(Box::new(error)).into_http(),
+    }
 }
 
 fn grpc(body: Body) -> Response<Body> {

@@ -29,6 +29,7 @@ const ASK: &str = "grant_type=client_credentials";
 
 struct Bench {
     _folder: TempDir,
+    app: App,
     clock: Arc<ManualClock>,
     verifier: Arc<Verifier>,
     router: Router,
@@ -53,9 +54,9 @@ impl Bench {
         let app = people(&folder, &env, partners).await;
         let directory = app.directory.clone();
         let verifier = Arc::new(Verifier::new(ring.clone(), Arc::new(Revoked(directory.clone()))));
-        let tokens = Tokens::new(app);
+        let tokens = Tokens::new(app.clone());
         let oauth = OAuth::new(directory, tokens, ring, verifier.clone(), settings, env);
-        Self { _folder: folder, clock, verifier, router: router(Arc::new(oauth)) }
+        Self { _folder: folder, app, clock, verifier, router: router(Arc::new(oauth)) }
     }
 
     async fn ask(&self, peer: Option<PeerIdentity>, request: Request<Body>) -> Response {
@@ -355,6 +356,29 @@ async fn a_revocation_is_its_owners_and_holds_at_once() {
     let (_, answer) =
         bench.post(Some(peer("marketplace")), INTROSPECT, &format!("token={other}")).await;
     assert_eq!(answer["active"], true, "others are untouched");
+}
+
+#[tokio::test]
+async fn a_request_under_the_tokens_own_id_does_not_keep_a_revocation_out() {
+    let bench = Bench::new().await;
+    let token = bench.token("marketplace", ASK).await;
+    let jti = claims(&token)["jti"].as_str().unwrap().parse().unwrap();
+    let mut intent = Intent::internal("marketplace".parse().unwrap(), jti);
+    intent.request.digest = [1; 32];
+    let plan = || async {
+        let value = partner("another");
+        let columns = vec![value.role.to_string()];
+        let (expect, write) =
+            put(Kind::Partner, "another", "another", "ACTIVE", columns, &value, 0)?;
+        let draft = Draft::new(EntryKind::PartnerCreated).about("partners/another");
+        Ok(Plan { answer: (), expect: vec![expect], writes: vec![write], draft })
+    };
+    bench.app.write(&intent, plan).await.unwrap();
+    let ask = format!("token={token}");
+    let (status, _) = bench.post(Some(peer("marketplace")), REVOKE, &ask).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, answer) = bench.post(Some(peer("marketplace")), INTROSPECT, &ask).await;
+    assert_eq!(answer["active"], false);
 }
 
 #[tokio::test]
