@@ -20,6 +20,8 @@ use crate::store::RollupQuery;
 
 /// The most rows of a summary.
 const MAX_ROWS: usize = 10_000;
+/// The most sums that a question may hold in memory.
+const MAX_CELLS: usize = 500_000;
 
 /// The listings that sold best.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,8 @@ impl App {
     /// Ranks listings by `measure`; a marketplace sees its own, whatever it asks for.
     ///
     /// # Errors
-    /// `CURRENCY_REQUIRED` (metadata `currencies`) to rank by amount over several.
+    /// `CURRENCY_REQUIRED` (metadata `currencies`) to rank by amount over several; `TOO_MANY_ROWS`
+    /// beyond 500,000 listings.
     pub async fn top_products(
         &self,
         visibility: &Visibility,
@@ -67,7 +70,8 @@ impl App {
         limit: u32,
     ) -> Result<Ranking> {
         let asked = query.currency.clone();
-        let cells = self.cells(visibility, query).await?;
+        let by = vec![Dimension::Listing, Dimension::NcmChapter];
+        let cells = self.cells(visibility, query, by).await?;
         let TopListings { mut listings, currency } = analytics::top(&cells, measure, usize::MAX)?;
         let limit = limit as usize;
         if let Some(last) = limit.checked_sub(1).and_then(|place| listings.get(place)) {
@@ -115,7 +119,7 @@ impl App {
         query: RollupQuery,
         dimensions: &[Dimension],
     ) -> Result<Vec<SummaryRow>> {
-        let cells = self.cells(visibility, query).await?;
+        let cells = self.cells(visibility, query, dimensions.to_vec()).await?;
         let rows = analytics::summarize(&cells, dimensions)?;
         if rows.len() > MAX_ROWS {
             return Err(Error::invalid(
@@ -131,23 +135,27 @@ impl App {
         Ok(rows)
     }
 
-    /// The cells that a question is about, as far as the caller may ask.
+    /// The cells that a question by these dimensions is about, as far as the caller may ask.
     async fn cells(
         &self,
         visibility: &Visibility,
         mut query: RollupQuery,
+        by: Vec<Dimension>,
     ) -> Result<Vec<RollupCell>> {
         if let Some(own) = visibility.owner() {
             query.marketplace = Some(own.to_string());
         }
-        let destination = query.destination_prefix.clone();
-        let mut cells = self.store.rollups(query).await?;
-        if let Some(destination) = destination {
-            // A country holds its regions, but CN-S does not hold CN-SH.
-            cells.retain(|cell| {
-                let rest = cell.destination.strip_prefix(&destination);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            });
+        (query.by, query.at_most) = (Some(by), Some(MAX_CELLS));
+        let cells = self.store.rollups(query).await?;
+        if cells.len() > MAX_CELLS {
+            return Err(Error::invalid(
+                "TOO_MANY_ROWS",
+                "period",
+                format!(
+                    "the question is about more than {MAX_CELLS} sums: narrow the period or \
+                     the filter, or sum by something coarser"
+                ),
+            ));
         }
         Ok(cells)
     }

@@ -140,10 +140,8 @@ async fn amounts_of_several_currencies_are_not_ranked_together() {
 async fn a_country_holds_its_regions_and_a_region_only_itself() {
     let stage = stage().await;
     for (destination, lines) in [("CN", 6), ("CN-SH", 3), ("CN-S", 1), ("US", 0), ("C", 0)] {
-        let query = RollupQuery {
-            destination_prefix: Some(destination.to_owned()),
-            ..RollupQuery::default()
-        };
+        let query =
+            RollupQuery { destination: Some(destination.to_owned()), ..RollupQuery::default() };
         let rows = stage.app.summarize(&one(), query, &[]).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.lines).sum::<u64>(), lines, "{destination}");
     }

@@ -10,6 +10,7 @@ mod wording;
 pub mod analytics;
 pub mod caller;
 pub mod certificate;
+pub mod coarse;
 pub mod cuit;
 pub mod currency;
 pub mod decimal;

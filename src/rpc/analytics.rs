@@ -141,8 +141,9 @@ fn query(
         province: province.map(|province| province.to_string()),
         size_class: size_class.map(|class| class.to_string()),
         channel: channel.map(|channel| channel.to_string()),
-        destination_prefix: destination.map(|destination| destination.to_string()),
+        destination: destination.map(|destination| destination.to_string()),
         currency: currency.map(|currency| currency.to_string()),
+        ..RollupQuery::default()
     })
 }
 

@@ -19,7 +19,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Refusal};
-use crate::domain::analytics::RollupCell;
+use crate::domain::analytics::{Dimension, RollupCell};
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::error::Result;
@@ -197,8 +197,13 @@ pub struct RollupQuery {
     pub size_class: Option<String>,
     /// Only this channel's.
     pub channel: Option<String>,
-    /// Only destinations that begin so.
-    pub destination_prefix: Option<String>,
+    /// Only this country with its regions, or this region.
+    pub destination: Option<String>,
     /// Only this currency.
     pub currency: Option<String>,
+    /// Merge cells that differ in none of these dimensions, as they are read; `None` leaves all
+    /// as they are kept.
+    pub by: Option<Vec<Dimension>>,
+    /// Stop once more than so many cells are held; `None` reads all.
+    pub at_most: Option<usize>,
 }

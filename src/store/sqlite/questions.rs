@@ -7,7 +7,9 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::documents::{signed, unsigned};
+use super::rollups::unfit;
 use crate::domain::analytics::RollupCell;
+use crate::domain::coarse::Merging;
 use crate::ledger::{Hash, Node};
 use crate::store::{KindTotal, ReportProgress, RollupQuery, StoredEntry};
 
@@ -91,7 +93,8 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
     equal("c.channel = ?", &query.channel);
     equal("c.currency = ?", &query.currency);
     equal("instr(c.ncm, ?) = 1", &query.ncm_prefix);
-    equal("instr(c.destination, ?) = 1", &query.destination_prefix);
+    // A country holds its regions, but CN-S does not hold CN-SH.
+    equal("(c.destination = ? OR instr(c.destination, ? || '-') = 1)", &query.destination);
     let mut sql = String::from(
         "SELECT c.report, c.marketplace, c.day, c.listing, c.seller, c.ncm, c.channel, \
          c.province, c.size_class, c.destination, c.currency, c.kind, c.lines, c.quantity, \
@@ -104,8 +107,16 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
         sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
     }
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), cell)?;
-    rows.collect()
+    let mut rows = statement.query_map(params_from_iter(values), cell)?;
+    let Some(by) = &query.by else { return rows.collect() };
+    let mut merging = Merging::by(by);
+    let most = query.at_most.unwrap_or(usize::MAX);
+    while merging.len() <= most
+        && let Some(cell) = rows.next().transpose()?
+    {
+        merging.add(cell).map_err(unfit)?;
+    }
+    Ok(merging.cells())
 }
 
 fn cell(row: &Row<'_>) -> rusqlite::Result<RollupCell> {

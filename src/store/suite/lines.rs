@@ -376,12 +376,18 @@ pub async fn rollups_answer_what_they_are_asked(place: &dyn Place) {
         (RollupQuery { province: some("AR-M"), ..all() }, "11"),
         (RollupQuery { size_class: some("LARGE"), ..all() }, "100"),
         (RollupQuery { channel: some("SELLER_STORE"), ..all() }, "100"),
-        (RollupQuery { destination_prefix: some("CN"), ..all() }, "11"),
-        (RollupQuery { destination_prefix: some("HK"), ..all() }, "100"),
+        (RollupQuery { destination: some("CN"), ..all() }, "11"),
+        (RollupQuery { destination: some("HK"), ..all() }, "100"),
         (RollupQuery { currency: some("USD"), ..all() }, "100"),
     ] {
         assert_eq!(ask(query.clone()).await, decimal(amount), "{query:?}");
     }
+    // Merged while they are read: one cell a currency, and no more of them than asked for.
+    let merged = RollupQuery { by: Some(vec![]), ..all() };
+    let cells = store.rollups(merged.clone()).await.unwrap();
+    assert_eq!((cells.len(), net(&cells).2), (2, decimal("111")));
+    let few = store.rollups(RollupQuery { at_most: Some(0), ..merged }).await.unwrap();
+    assert_eq!(few.len(), 1, "one more than allowed tells that there are too many");
 }
 
 pub async fn lines_that_cannot_be_recorded_do_not_touch_their_neighbours(place: &dyn Place) {
