@@ -77,13 +77,71 @@ macro_rules! named_enum {
 /// The longest excerpt of a stranger's text that a message repeats.
 const EXCERPT_CHARS: usize = 40;
 
+/// Digits of a CUIT, which is personal data and never stands in a message.
+const CUIT_DIGITS: usize = 11;
+
 /// Text in quotes with controls escaped, cut to 40 characters; "an empty value" if there is none.
+/// Eleven digits in a row, hyphens between them or not, are hidden but for the first two: in
+/// whatever field they were sent, they may be a CUIT.
 pub(crate) fn quoted(text: &str) -> String {
     if text.is_empty() {
         return "an empty value".to_owned();
     }
-    match text.char_indices().nth(EXCERPT_CHARS) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
+    // A little more than is shown, so that a CUIT at the cut is seen whole.
+    let start: String = text.chars().take(EXCERPT_CHARS + CUIT_DIGITS + 2).collect();
+    let shown = hidden(&start);
+    match shown.char_indices().nth(EXCERPT_CHARS) {
+        Some((end, _)) => format!("{:?}...", &shown[..end]),
+        None => format!("{shown:?}"),
+    }
+}
+
+/// The text with what reads as a CUIT hidden; as many characters as before.
+fn hidden(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let outside = |c: char| !c.is_ascii_digit() && c != '-';
+        let end = if first.is_ascii_digit() {
+            rest.find(outside).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (run, after) = rest.split_at(end);
+        let digits = run.bytes().filter(u8::is_ascii_digit).count();
+        for (place, c) in run.chars().enumerate() {
+            let hide = digits == CUIT_DIGITS && place >= 2 && c.is_ascii_digit();
+            shown.push(if hide { '*' } else { c });
+        }
+        rest = after;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_cuit_is_hidden_in_whatever_it_stands() {
+        for (text, shown) in [
+            ("20267565393", "\"20*********\""),
+            ("Ñ 30-50001091-2;", "\"Ñ 30-********-*;\""),
+            ("2026-11-11T00:00:03", "\"2026-11-11T00:00:03\""),
+            ("7790001000011", "\"7790001000011\""),
+        ] {
+            assert_eq!(quoted(text), shown);
+        }
+        let late = format!("{}20267565393", "x".repeat(35));
+        assert!(!quoted(&late).contains("2026"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,60}|[0-9-]{0,60}") {
+            let _ = quoted(&text);
+        }
     }
 }

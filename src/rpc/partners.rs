@@ -266,12 +266,10 @@ fn target(name: &str, etag: &str) -> Result<(PartnerId, String)> {
 /// What the mask names; an empty mask names what is there (AIP-134).
 fn edit(request: pb::UpdatePartnerRequest) -> Result<PartnerEdit> {
     let mask = wire::required("update_mask", request.update_mask)?.paths;
-    if let Some(path) =
-        mask.iter().find(|path| !["display_name", "limits"].contains(&path.as_str()))
-    {
+    if mask.iter().any(|path| !["display_name", "limits"].contains(&path.as_str())) {
         return Err(wire::invalid(
             "update_mask",
-            format!("{path:?} cannot be changed here; use display_name and limits"),
+            "names a field that cannot be changed here; use display_name and limits",
         ));
     }
     let named = |path: &str, there: bool| {
