@@ -40,7 +40,8 @@ impl Call {
         let record = AuditRecord {
             at: parts.env.now(),
             event: "call",
-            method: request.uri().path().to_owned(),
+            // A path of the caller's own making may hold anything, a person's number too.
+            method: known.map_or("unknown", |row| row.path).to_owned(),
             partner: String::new(),
             code: "UNKNOWN",
             reason: String::new(),
