@@ -22,8 +22,9 @@ use tower_service::Service as _;
 use tracing::Instrument as _;
 
 use super::call::{Call, connection_of};
+use super::framing::Framing;
 use super::question::Question;
-use super::quota::Admission;
+use super::quota::{Admission, Sort, StreamQuota};
 use super::service::refuse;
 use super::standing::{Activity, Standing};
 use crate::error::Error;
@@ -55,6 +56,7 @@ pub(super) async fn unary(
 pub(super) async fn stream(
     call: Call,
     admission: Admission,
+    sort: Sort,
     standing: Standing,
     asked: Option<Duration>,
     request: Request<Body>,
@@ -65,7 +67,8 @@ pub(super) async fn stream(
     let mut ends: Ends =
         Box::pin(standing.ends(call.parts().clone(), connection, activity.clone(), asked));
     let heard = activity.clone();
-    let request = request.map(|body| Body::new(Heard { body, activity: heard }));
+    let quota = admission.stream_quota(sort);
+    let request = request.map(|body| Body::new(Heard::new(body, heard, quota)));
     let span = call.span().clone();
     let outcome = {
         let mut handling = std::pin::pin!(handle(services, request).instrument(span));
@@ -210,10 +213,52 @@ impl HttpBody for Answer {
     }
 }
 
-/// The body of a request whose messages are noted.
+/// The body of a request whose messages are noted, and held back while they are beyond the
+/// quota: their sender is slowed down, and loses nothing.
 struct Heard {
     body: Body,
     activity: Activity,
+    framing: Framing,
+    quota: StreamQuota,
+    /// Messages that were passed on and are not counted yet.
+    owed: u32,
+    wait: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// The first message was counted when the call was let in.
+    first: bool,
+}
+
+impl Heard {
+    fn new(body: Body, activity: Activity, quota: StreamQuota) -> Self {
+        let framing = Framing::default();
+        Self { body, activity, framing, quota, owed: 0, wait: None, first: true }
+    }
+
+    fn begun(&mut self, data: &[u8]) {
+        let begun = self.framing.begun(data);
+        if begun > 0 {
+            self.owed += begun - u32::from(std::mem::take(&mut self.first));
+        }
+    }
+
+    /// Ready once every message that was passed on is counted.
+    fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(wait) = &mut self.wait {
+                std::task::ready!(wait.as_mut().poll(cx));
+                self.wait = None;
+            }
+            if self.owed == 0 {
+                return Poll::Ready(());
+            }
+            match self.quota.take() {
+                Ok(()) => self.owed -= 1,
+                Err(not_yet) => {
+                    let pause = not_yet.retry_after.unwrap_or(Duration::from_secs(1));
+                    self.wait = Some(Box::pin(tokio::time::sleep(pause)));
+                }
+            }
+        }
+    }
 }
 
 impl HttpBody for Heard {
@@ -224,12 +269,14 @@ impl HttpBody for Heard {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        std::task::ready!(self.poll_paid(cx));
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         // An empty DATA frame is no message.
         if let Poll::Ready(Some(Ok(frame))) = &polled
-            && frame.data_ref().is_some_and(|data| !data.is_empty())
+            && let Some(data) = frame.data_ref().filter(|data| !data.is_empty())
         {
             self.activity.mark();
+            self.begun(data);
         }
         polled
     }

@@ -15,6 +15,7 @@ mod call;
 pub mod connection;
 mod deadline;
 pub mod escape;
+mod framing;
 mod http;
 pub mod limits;
 pub mod material;

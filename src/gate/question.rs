@@ -14,43 +14,39 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use tonic::Status;
 
+use super::framing::Framing;
 use super::service::Parts;
 use super::standing::Standing;
 use crate::error::Error;
-
-/// Before each message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
 
 /// The body of a unary call.
 pub(super) struct Question {
     body: Body,
     parts: Arc<Parts>,
     standing: Standing,
-    message: OneMessage,
+    framing: Framing,
+    begun: u32,
     whole: bool,
-}
-
-/// How far the one message is.
-#[derive(Default)]
-struct OneMessage {
-    prefix: [u8; PREFIX],
-    known: usize,
-    left: usize,
 }
 
 impl Question {
     pub(super) fn new(body: Body, parts: Arc<Parts>, standing: Standing) -> Self {
-        Self { body, parts, standing, message: OneMessage::default(), whole: false }
+        Self { body, parts, standing, framing: Framing::default(), begun: 0, whole: false }
     }
 
     fn look(&mut self, frame: &Frame<Bytes>) -> Result<(), Error> {
         match frame.data_ref() {
-            Some(data) if self.message.takes(data) => Ok(()),
-            Some(_) => Err(Error::invalid(
-                "MORE_THAN_ONE_MESSAGE",
-                "",
-                "this method takes one message, and there is more after it",
-            )),
+            Some(data) => {
+                self.begun += self.framing.begun(data);
+                if self.begun <= 1 {
+                    return Ok(());
+                }
+                Err(Error::invalid(
+                    "MORE_THAN_ONE_MESSAGE",
+                    "",
+                    "this method takes one message, and there is more after it",
+                ))
+            }
             None => self.end(),
         }
     }
@@ -61,24 +57,6 @@ impl Question {
             return Ok(());
         }
         self.standing.check(&self.parts)
-    }
-}
-
-impl OneMessage {
-    /// Whether `data` is still of the one message.
-    fn takes(&mut self, mut data: &[u8]) -> bool {
-        while self.known < PREFIX {
-            let Some((first, rest)) = data.split_first() else { return true };
-            (self.prefix[self.known], data) = (*first, rest);
-            self.known += 1;
-            if self.known == PREFIX {
-                let [_, length @ ..] = self.prefix;
-                self.left = u32::from_be_bytes(length) as usize;
-            }
-        }
-        let fits = data.len() <= self.left;
-        self.left = self.left.saturating_sub(data.len());
-        fits
     }
 }
 
@@ -98,22 +76,5 @@ impl HttpBody for Question {
             Some(Err(error)) => Some(Err(error)),
             None => this.end().err().map(|error| Err(refused(error))),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::OneMessage;
-
-    #[test]
-    fn one_message_is_one_however_it_is_cut() {
-        let message = b"\0\0\0\0\x03abc";
-        for cut in 0..=message.len() {
-            let (head, tail) = message.split_at(cut);
-            let mut one = OneMessage::default();
-            assert!(one.takes(head) && one.takes(b"") && one.takes(tail), "{cut}");
-            assert!(!one.takes(b"\0"), "{cut}");
-        }
-        assert!(!OneMessage::default().takes(b"\0\0\0\0\0\0\0\0\0\0"));
     }
 }

@@ -54,10 +54,8 @@ pub(super) struct Admission {
     share: Arc<Share>,
 }
 
-/// Lets a handler count each message of a stream against the caller's quota; in the request's
-/// extensions of every streaming call.
-#[derive(Clone)]
-pub struct StreamQuota {
+/// Counts each message of a stream against the caller's quota.
+pub(super) struct StreamQuota {
     share: Arc<Share>,
     writes: bool,
 }
@@ -169,7 +167,7 @@ impl StreamQuota {
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED` with the time after which it fits.
-    pub fn take(&self) -> Result<(), Error> {
+    pub(super) fn take(&self) -> Result<(), Error> {
         self.share.take(self.writes)
     }
 }

@@ -250,8 +250,7 @@ async fn run(
         return answer::unary(call, admission, standing, within, request, services).await;
     }
     let sort = Sort { writes: rule.access.writes, streams };
-    request.extensions_mut().insert(admission.stream_quota(sort));
-    answer::stream(call, admission, standing, asked, request, services).await
+    answer::stream(call, admission, sort, standing, asked, request, services).await
 }
 
 /// The answer to a call that may not go on.

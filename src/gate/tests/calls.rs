@@ -153,6 +153,26 @@ async fn open_streams_end_within_a_second_when_their_maker_may_no_longer_call() 
 }
 
 #[tokio::test]
+async fn the_messages_of_a_stream_beyond_the_quota_are_held_back_and_none_is_lost() {
+    let mut slow = partner("marketplace");
+    slow.limits.writes_per_second = 1;
+    let world = World::start(Plan { partners: vec![slow], ..Plan::default() }).await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    let token = world.token("marketplace", &client, "sales.write");
+    let began = std::time::Instant::now();
+    let mut stream = open(&mut client, &token).await;
+    for _ in 0..3 {
+        stream._send.send(Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\0")))).await.unwrap();
+    }
+    let mut back = 0;
+    while back < 15 {
+        back += stream.answer.frame().await.unwrap().unwrap().into_data().unwrap().len();
+    }
+    // Two at once, then one a second; the message in hand is passed on before it is counted.
+    assert!(began.elapsed() > Duration::from_millis(800), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn an_idle_stream_ends_and_a_caller_that_leaves_is_recorded() {
     let limits = Limits { stream_idle_seconds: 1, ..Limits::default() };
     let world = World::start(Plan { limits, ..Plan::default() }).await;
