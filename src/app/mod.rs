@@ -17,6 +17,7 @@ pub mod listings;
 pub mod partners;
 pub mod reference;
 pub mod reports;
+pub mod revisions;
 pub mod sellers;
 pub mod sync;
 pub mod verifications;

@@ -12,7 +12,7 @@ use crate::domain::caller::Visibility;
 use crate::domain::fault::Fault;
 use crate::domain::partner::PartnerId;
 use crate::domain::period::Period;
-use crate::domain::report::{ControlTotal, Outcome, Report, ReportState, report_key};
+use crate::domain::report::{ControlTotal, Outcome, Report, ReportState};
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::{KindTotal, PageQuery, ReportProgress};
@@ -49,44 +49,70 @@ impl ReportView {
         let sent = progress.accepted + progress.warned + progress.duplicates + progress.refused;
         format!("\"{}.{sent}\"", self.report.version)
     }
+
+    /// What the marketplace says of the period as of this report.
+    pub fn statement(&self) -> Vec<ControlTotal> {
+        // What cannot be read back is told where it is needed: when the report is sealed.
+        let own: Vec<_> =
+            self.progress.totals.iter().filter_map(|total| control_total(total).ok()).collect();
+        self.report.value.statement(&own)
+    }
 }
 
 impl App {
     /// Opens a report of `marketplace` about `period`.
     ///
     /// # Errors
-    /// `REPORT_EXISTS` if there is one, with its name and state.
+    /// `REPORT_EXISTS` if there is one that stands, with name and state of the latest.
     pub async fn open_report(
         &self,
         intent: &Intent,
         marketplace: &PartnerId,
         period: Period,
     ) -> Result<Written<ReportView>> {
-        let key = report_key(marketplace, period, 1);
         let opened = self
             .write(intent, || async {
-                if let Some(held) = self.document::<Report>(Kind::Report, &key).await? {
-                    return Err(report_exists(&key, held.value.state));
+                let held = self.revisions(marketplace, period).await?;
+                if let Some(latest) = held.iter().rev().find(|report| report.state.stands()) {
+                    return Err(report_exists(latest));
                 }
-                let report = Report::open(marketplace.clone(), period, self.env.now());
+                let report = Report {
+                    revision: held.last().map_or(1, |last| last.revision.saturating_add(1)),
+                    ..Report::open(marketplace.clone(), period, self.env.now())
+                };
+                let key = report.key();
                 let draft = Draft::new(EntryKind::ReportOpened)
                     .about(name(&key))
                     .fact("first_day", period.first())
                     .fact("last_day", period.last());
-                kept(&key, report, 0, Vec::new(), Vec::new(), draft)
+                kept(report, 0, Vec::new(), Vec::new(), draft)
             })
             .await?;
-        Ok(opened.map(|report| ReportView {
-            key: key.clone(),
-            report,
-            progress: ReportProgress::default(),
-        }))
+        Ok(opened.map(just_opened))
+    }
+
+    /// Every report of a marketplace about a period, the latest last.
+    pub(super) async fn revisions(
+        &self,
+        marketplace: &PartnerId,
+        period: Period,
+    ) -> Result<Vec<Report>> {
+        let mut query = PageQuery::all(Kind::Report, PAGE);
+        query.owner = Some(marketplace.to_string());
+        query.equal = days(period);
+        let records = self.all(query).await?;
+        let reports: Result<Vec<_>> =
+            records.iter().map(|record| Ok(decode::<Report>(record)?.value)).collect();
+        let mut reports = reports?;
+        reports.sort_by_key(|report| report.revision);
+        Ok(reports)
     }
 
     /// Seals a report: no line can be added any more.
     ///
     /// The totals it is sealed with are those under the ledger head: a line that slips in after
-    /// they were read makes the plan stale.
+    /// they were read makes the plan stale. The report that a revision builds on is superseded in
+    /// the same change, unless the revision holds no line.
     ///
     /// # Errors
     /// `NOT_FOUND`, `STALE_ETAG`, `REPORT_SEALED`; `CONTROL_TOTALS_MISMATCH`, naming each total
@@ -108,20 +134,21 @@ impl App {
                 let ReportView { report: Versioned { value: report, version }, progress, .. } =
                     held;
                 let report = report.seal(&outcome(&progress)?, expected, self.env.now())?;
-                let draft = Draft::new(EntryKind::ReportSealed)
+                let mut draft = Draft::new(EntryKind::ReportSealed)
                     .about(name(key))
                     .fact("state", report.state)
                     .fact("lines", progress.accepted + progress.warned)
                     .fact("warned", progress.warned)
                     .fact("refused", progress.refused);
-                let counted = Expect::Progress {
-                    report: key.to_owned(),
-                    accepted: progress.accepted,
-                    warned: progress.warned,
-                    refused: progress.refused,
-                };
-                let count = Write::CountOrders { report: key.to_owned() };
-                kept(key, report, version, vec![counted], vec![count], draft)
+                let mut expect = vec![unchanged(key, &progress)];
+                let mut writes = vec![Write::CountOrders { report: key.to_owned() }];
+                if let Some(former) = self.giving_way(&report).await? {
+                    draft = draft.fact("supersedes", name(&former.value.key()));
+                    let (held, write) = document(&former.value, former.version)?;
+                    expect.push(held);
+                    writes.push(write);
+                }
+                kept(report, version, expect, writes, draft)
             })
             .await?;
         // A sealed report takes no more lines, so this reads the same for ever.
@@ -153,10 +180,7 @@ impl App {
         query.owner = question.marketplace.as_ref().map(ToString::to_string);
         query.state = question.state.map(|state| state.to_string());
         if let Some(period) = question.period {
-            query.equal = vec![
-                ("period_start", period.first().to_string()),
-                ("period_end", period.last().to_string()),
-            ];
+            query.equal = days(period);
         }
         let mut records = self.all(query).await?;
         records.sort_by_cached_key(|record| Reverse(place(record)));
@@ -207,32 +231,51 @@ fn place(record: &Record) -> String {
     format!("{first} {}", record.key)
 }
 
-fn name(key: &str) -> String {
+pub(super) fn name(key: &str) -> String {
     format!("{}/{key}", Kind::Report.collection())
 }
 
-fn report_exists(key: &str, state: ReportState) -> Error {
+/// The columns of reports about these days.
+fn days(period: Period) -> Vec<(&'static str, String)> {
+    vec![("period_start", period.first().to_string()), ("period_end", period.last().to_string())]
+}
+
+pub(super) fn report_exists(report: &Report) -> Error {
     Error::already_exists(
         "REPORT_EXISTS",
         "there is a report of this marketplace for the same period: go on with that one",
     )
-    .with("name", name(key))
-    .with("state", state.as_str())
+    .with("name", name(&report.key()))
+    .with("state", report.state.as_str())
+}
+
+/// A report that holds nothing yet.
+pub(super) fn just_opened(report: Versioned<Report>) -> ReportView {
+    ReportView { key: report.value.key(), report, progress: ReportProgress::default() }
+}
+
+/// The condition that no line came since `progress` was read.
+pub(super) fn unchanged(key: &str, progress: &ReportProgress) -> Expect {
+    let ReportProgress { accepted, warned, refused, .. } = *progress;
+    Expect::Progress { report: key.to_owned(), accepted, warned, refused }
+}
+
+/// A report as the store keeps it, and the condition that nobody changed it meanwhile.
+pub(super) fn document(report: &Report, version: u64) -> Result<(Expect, Write)> {
+    let columns = vec![report.period.first().to_string(), report.period.last().to_string()];
+    let (owner, state) = (report.marketplace.as_str(), report.state.as_str());
+    put(Kind::Report, &report.key(), owner, state, columns, report, version)
 }
 
 /// The plan that writes a report.
-fn kept(
-    key: &str,
+pub(super) fn kept(
     report: Report,
     version: u64,
     mut expect: Vec<Expect>,
     mut writes: Vec<Write>,
     draft: Draft,
 ) -> Result<Plan<Versioned<Report>>> {
-    let days = vec![report.period.first().to_string(), report.period.last().to_string()];
-    let owner = report.marketplace.as_str();
-    let (held, write) =
-        put(Kind::Report, key, owner, report.state.as_str(), days, &report, version)?;
+    let (held, write) = document(&report, version)?;
     expect.push(held);
     writes.push(write);
     let answer = Versioned { value: report, version: version + 1 };

@@ -1,4 +1,4 @@
-//! `puente report`: what was sold.
+//! `puente report`: what was sold, and corrections of what was reported.
 
 mod questions;
 
@@ -9,14 +9,15 @@ use crate::proto::puente::common::v1::Period;
 use crate::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
 use crate::proto::puente::sales::v1::{
     GetSalesReportResponse, ListSalesReportsRequest, ListSalesReportsResponse, ReportState,
-    SalesReport,
+    ReviseSalesReportRequest, SalesReport,
 };
 
-/// Read what was sold: reports, rankings, sums
+/// Read what was sold: reports, rankings, sums; correct a sealed report
 #[derive(clap::Subcommand)]
 pub enum Report {
     Get(Get),
     List(List),
+    Revise(Revise),
     TopProducts(questions::TopProducts),
     Summary(questions::Summary),
 }
@@ -50,11 +51,33 @@ pub struct List {
     connect: Connect,
 }
 
+/// Open a revision of a sealed report, to correct it
+///
+/// A revision holds corrections only: send what was missing, and CANCELLATION, RETURN, REFUND or
+/// ADJUSTMENT lines for what was wrong, with push sales for the same period. Once it is sealed it
+/// takes the place of the report that it corrects.
+///
+/// Example:
+///   puente report revise salesReports/0198c7a2-... --reason "orders of 30 November were missing" \
+///     --profile profiles/marketplace.toml
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Revise {
+    /// The report's name, as push sales and report list print it
+    name: String,
+    /// Why, for those who read the report
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    connect: Connect,
+}
+
 impl Report {
     pub(super) async fn run(self) -> Outcome {
         match self {
             Self::Get(get) => get.run().await,
             Self::List(list) => list.run().await,
+            Self::Revise(revise) => revise.run().await,
             Self::TopProducts(top) => top.run().await,
             Self::Summary(summary) => summary.run().await,
         }
@@ -106,14 +129,38 @@ impl List {
     }
 }
 
+impl Revise {
+    async fn run(self) -> Outcome {
+        let client = self.connect.client()?;
+        let request = ReviseSalesReportRequest {
+            request_id: client.request_id(),
+            name: parse::name("salesReports", &self.name),
+            reason: self.reason,
+            ..Default::default()
+        };
+        let answer = client
+            .call(request, |channel, request| async move {
+                SalesReportServiceClient::new(channel).revise_sales_report(request).await
+            })
+            .await?;
+        let name = "puente.sales.v1.ReviseSalesReportResponse";
+        show(self.connect.output(), name, &answer, |answer| {
+            answer.report.as_ref().map(one).unwrap_or_default()
+        })
+    }
+}
+
 fn one(report: &SalesReport) -> String {
     let counts = report.counts.unwrap_or_default();
+    let or_none = |name: &str| if name.is_empty() { "-".to_owned() } else { name.to_owned() };
     let text = facts([
         ("Report", report.name.clone()),
         ("Marketplace", report.marketplace.clone()),
         ("Period", period(report)),
         ("State", word(report.state().as_str_name(), "REPORT_STATE_")),
         ("Revision", report.revision.to_string()),
+        ("Supersedes", or_none(&report.supersedes)),
+        ("Superseded by", or_none(&report.superseded_by)),
         ("Accepted", counts.accepted.to_string()),
         ("Accepted with a warning", counts.accepted_with_warning.to_string()),
         ("Duplicates", counts.duplicate.to_string()),

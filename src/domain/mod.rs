@@ -30,6 +30,7 @@ pub mod reference;
 pub mod report;
 pub mod request_id;
 pub mod requirements;
+mod revision;
 pub mod role;
 pub mod sale;
 pub mod scope;

@@ -29,10 +29,24 @@ named_enum! {
         PartiallyAccepted = "PARTIALLY_ACCEPTED",
         /// Sealed, and nothing of it counts.
         Rejected = "REJECTED",
-        /// A later revision took its place; stays readable.
+        /// A later revision took its place; stays readable, and its lines count on.
         Superseded = "SUPERSEDED",
         /// Was left open for too long.
         Abandoned = "ABANDONED",
+    }
+}
+
+impl ReportState {
+    /// Whether a report in this state says something of its period, or may still.
+    pub const fn stands(self) -> bool {
+        match self {
+            Self::Open
+            | Self::Sealed
+            | Self::Accepted
+            | Self::PartiallyAccepted
+            | Self::Superseded => true,
+            Self::Rejected | Self::Abandoned => false,
+        }
     }
 }
 
@@ -78,8 +92,20 @@ pub struct Report {
     pub period: Period,
     /// How far it is.
     pub state: ReportState,
-    /// 1, and one more for each correction.
+    /// 1, and one more for each report opened about the period later.
     pub revision: u32,
+    /// Key of the report that it revises.
+    #[serde(default)]
+    pub supersedes: Option<String>,
+    /// Key of the revision that took its place.
+    #[serde(default)]
+    pub superseded_by: Option<String>,
+    /// Why it was opened, if it is a revision.
+    #[serde(default)]
+    pub revision_reason: Option<String>,
+    /// What the reports that it builds on sum up to.
+    #[serde(default)]
+    pub base: Vec<ControlTotal>,
     /// What it was sealed with.
     #[serde(default)]
     pub totals: Vec<ControlTotal>,
@@ -104,6 +130,10 @@ impl Report {
             period,
             state: ReportState::Open,
             revision: 1,
+            supersedes: None,
+            superseded_by: None,
+            revision_reason: None,
+            base: Vec::new(),
             totals: Vec::new(),
             opened_at: at,
             sealed_at: None,
@@ -132,8 +162,8 @@ impl Report {
             | ReportState::Rejected
             | ReportState::Superseded => Fault::illegal_state(
                 "REPORT_SEALED",
-                "the report is sealed and takes no more lines; send what is missing as ADJUSTMENT \
-                 lines of a later period",
+                "the report is sealed and takes no more lines; revise it, and send what is missing \
+                 or wrong into the revision",
             ),
         };
         Err(fault.with("state", self.state))

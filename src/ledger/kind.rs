@@ -90,6 +90,8 @@ kinds! {
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.
     ReportSealed = "report.sealed",
+    /// A revision of a sealed sales report was opened.
+    ReportRevised = "report.revised",
     /// Sale lines were taken into a report.
     LinesAppended = "lines.appended",
     /// A reference table got a new version.

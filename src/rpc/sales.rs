@@ -1,4 +1,4 @@
-//! Sales reports over gRPC: open, fill, seal, read.
+//! Sales reports over gRPC: open, fill, seal, revise, read.
 //!
 //! Enters: requests of `SalesReportService`. Leaves: its answers.
 
@@ -19,8 +19,8 @@ use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportSer
 use crate::proto::puente::sales::v1::{
     AppendSaleLinesRequest, AppendSaleLinesResponse, GetSalesReportRequest, GetSalesReportResponse,
     ListSalesReportsRequest, ListSalesReportsResponse, OpenSalesReportRequest,
-    OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse, SealSalesReportRequest,
-    SealSalesReportResponse,
+    OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse, ReviseSalesReportRequest,
+    ReviseSalesReportResponse, SealSalesReportRequest, SealSalesReportResponse,
 };
 
 /// Serves sales reports.
@@ -36,7 +36,7 @@ impl SalesReports {
     }
 }
 
-writes!(OpenSalesReportRequest, SealSalesReportRequest);
+writes!(OpenSalesReportRequest, SealSalesReportRequest, ReviseSalesReportRequest);
 paged!(ListSalesReportsRequest);
 
 #[tonic::async_trait]
@@ -103,6 +103,24 @@ impl SalesReportService for SalesReports {
         let sealed =
             self.app.seal_report(&intent, &caller.visibility(), &key, &expected, &etag).await?;
         shared::answer(sealed, |report, receipt| SealSalesReportResponse {
+            report: Some(convert::report(report)),
+            receipt,
+        })
+    }
+
+    async fn revise_sales_report(
+        &self,
+        request: Request<ReviseSalesReportRequest>,
+    ) -> Result<Response<ReviseSalesReportResponse>, Status> {
+        let caller = shared::caller(&request)?;
+        let mut message = request.into_inner();
+        let intent = shared::intent(&caller, &mut message)?;
+        let key = convert::report_key("name", &message.name)?;
+        let reason = shared::text("reason", message.reason, 1, 500)?;
+        let etag = shared::sent_etag(message.etag)?;
+        let opened =
+            self.app.revise_report(&intent, &caller.visibility(), &key, &reason, &etag).await?;
+        shared::answer(opened, |report, receipt| ReviseSalesReportResponse {
             report: Some(convert::report(report)),
             receipt,
         })

@@ -163,11 +163,11 @@ fn verdict(note: LineNote) -> proto::LineVerdict {
 
 /// A report on the wire.
 pub fn report(view: ReportView) -> proto::SalesReport {
-    let etag = view.etag();
+    let (etag, statement) = (view.etag(), view.statement());
     let ReportView { key, report, progress } = view;
     let report = report.value;
     proto::SalesReport {
-        name: format!("salesReports/{key}"),
+        name: name(&key),
         marketplace: format!("partners/{}", report.marketplace),
         period: Some(wire::period(&report.period)),
         state: state(report.state).into(),
@@ -184,6 +184,25 @@ pub fn report(view: ReportView) -> proto::SalesReport {
         seal_time: report.sealed_at.map(wire::timestamp),
         orders: number(progress.orders.unwrap_or(0)),
         etag,
+        supersedes: report.supersedes.as_deref().map(name).unwrap_or_default(),
+        superseded_by: report.superseded_by.as_deref().map(name).unwrap_or_default(),
+        revision_reason: report.revision_reason.unwrap_or_default(),
+        period_totals: statement.into_iter().map(said).collect(),
+    }
+}
+
+/// The name of the report of that key.
+fn name(key: &str) -> String {
+    format!("salesReports/{key}")
+}
+
+fn said(total: ControlTotal) -> proto::ControlTotal {
+    proto::ControlTotal {
+        kind: proto::LineKind::from(total.kind).into(),
+        currency: total.currency.to_string(),
+        lines: number(total.lines),
+        quantity: Some(wire::decimal(total.quantity.normalize())),
+        amount: Some(wire::decimal(total.amount.normalize())),
     }
 }
 

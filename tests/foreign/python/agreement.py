@@ -42,6 +42,9 @@ BASES = {
                 "batch": {"requestId": REQUEST_ID, "lines": [LINE]}}),
     "get_report": ("sales.v1.SalesReportService/GetSalesReport", "marketplace",
                    {"name": UNKNOWN_REPORT}),
+    "revise": ("sales.v1.SalesReportService/ReviseSalesReport", "marketplace",
+               {"requestId": REQUEST_ID, "name": UNKNOWN_REPORT, "reason": "Faltaban líneas",
+                "validateOnly": True}),
     "list_reports": ("sales.v1.SalesReportService/ListSalesReports", "marketplace", {}),
     "create_listing": ("listings.v1.ListingService/CreateListing", "marketplace",
                        {"requestId": REQUEST_ID, "listing": LISTING, "validateOnly": True}),
@@ -108,6 +111,9 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     }.items() for value in values
 ] + [
     ("get_report", "name", "salesReports/1"), ("get_report", "name", ""),
+    ("revise", "name", "salesReports/1"), ("revise", "requestId", "x"), ("revise", "reason", ""),
+    ("revise", "reason", "  "), ("revise", "reason", "a\nb"), ("revise", "reason", "ñ" * 500),
+    ("revise", "reason", "ñ" * 501), ("revise", "etag", "x" * 65),
     ("list_reports", "pageSize", -1), ("list_reports", "pageSize", 1000),
     ("list_reports", "pageSize", 1001), ("list_reports", "state", 99),
     ("list_reports", "marketplace", "marketplace"),
