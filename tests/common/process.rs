@@ -90,6 +90,11 @@ impl Served {
         Self { child, address, admin_address, log }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9: nothing is finished, nothing is written any more.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -1,0 +1,90 @@
+//! A unary read through everything that stands before it, against tonic that answers at once.
+
+use std::time::{Duration, Instant};
+
+use puente::proto::puente::sellers::v1::VerifySellerRequest;
+use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
+use tonic::Request;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+
+use crate::measure::{Meter, Report, Sample, Until, micros};
+use crate::server::{self, Peer};
+
+const CONNECTIONS: usize = 8;
+const CALLS: usize = 256;
+const COMPANIES: usize = 10_000;
+
+pub async fn measure(rounds: usize, time: Duration) -> Report {
+    let stage = server::gateway();
+    let cuits = server::cuits(COMPANIES);
+    server::sync(&stage.client("registry"), &cuits).await;
+    let peer = Peer::start(&stage);
+    let token = server::token(&stage.client("marketplace")).await;
+    let title = format!("Gate: VerifySeller, {CONNECTIONS} connections x {CALLS} calls");
+    let mut report = Report::new(title, "calls", &["bare tonic, mutual TLS", "the gateway"]);
+    let load = Load { cuits, token };
+    let sides = [(peer.address, peer.pid()), (stage.served.address, stage.served.pid())];
+    for round in 0..=rounds {
+        for (side, (address, pid)) in sides.into_iter().enumerate() {
+            let channels = server::channels(&stage, address, CONNECTIONS);
+            // The first round warms up.
+            let time = if round == 0 { time / 4 } else { time };
+            let sample = load.run(&channels, pid, time).await;
+            if round > 0 {
+                report.add(side, sample);
+            }
+        }
+    }
+    report.ratio("CPU a call, gateway to bare tonic", "at most 1.15", 1, 0, |s| s.cpu);
+    report.ratio("calls a second, gateway to bare tonic", "-", 1, 0, |s| s.rate);
+    report
+}
+
+struct Load {
+    cuits: Vec<String>,
+    token: MetadataValue<Ascii>,
+}
+
+impl Load {
+    async fn run(&self, channels: &[Channel], pid: u32, time: Duration) -> Sample {
+        for channel in channels {
+            call(&mut SellerServiceClient::new(channel.clone()), &self.cuits[0], &self.token).await;
+        }
+        let meter = Meter::start(pid);
+        let until = Until::after(time);
+        let calling = channels.iter().flat_map(|channel| (0..CALLS).map(move |n| (channel, n)));
+        let callers: Vec<_> = calling
+            .map(|(channel, n)| {
+                let mut client = SellerServiceClient::new(channel.clone());
+                let (cuits, token) = (self.cuits.clone(), self.token.clone());
+                let until = Until::after(time);
+                tokio::spawn(async move {
+                    let mut latencies = Vec::with_capacity(4096);
+                    for cuit in cuits.iter().cycle().skip(n * 31) {
+                        let began = Instant::now();
+                        call(&mut client, cuit, &token).await;
+                        latencies.push(micros(began));
+                        if until.over() {
+                            break;
+                        }
+                    }
+                    latencies
+                })
+            })
+            .collect();
+        let mut latencies = Vec::new();
+        for caller in callers {
+            latencies.extend(caller.await.unwrap());
+        }
+        assert!(until.over());
+        meter.sample(latencies.len(), latencies)
+    }
+}
+
+async fn call(client: &mut SellerServiceClient<Channel>, cuit: &str, token: &MetadataValue<Ascii>) {
+    let mut request = Request::new(VerifySellerRequest { cuit: cuit.into(), ..Default::default() });
+    request.metadata_mut().insert("authorization", token.clone());
+    let answer = client.verify_seller(request).await.unwrap().into_inner();
+    assert_eq!(answer.answer.map(|answer| answer.verdict), Some(1), "eligible");
+}

@@ -1,0 +1,262 @@
+//! The bare stack: tonic over mutual TLS that answers at once, and decodes lines and drops them.
+//!
+//! The same rustls provider, client verification and HTTP/2 windows as the gateway; no token,
+//! no partner, no quota, no record, no store.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::{Stream, StreamExt as _};
+use puente::gate::limits::Limits;
+use puente::proto::google::r#type::Date;
+use puente::proto::puente::sales::v1 as sales;
+use puente::proto::puente::sales::v1::push_sale_lines_request::Part as Sent;
+use puente::proto::puente::sales::v1::push_sale_lines_response::Part as Answer;
+use puente::proto::puente::sales::v1::sales_report_service_server::{
+    SalesReportService, SalesReportServiceServer,
+};
+use puente::proto::puente::sellers::v1 as sellers;
+use puente::proto::puente::sellers::v1::seller_service_server::{
+    SellerService, SellerServiceServer,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Serves with the certificates in a folder until it is killed; says where on one line.
+pub fn run(args: &[String]) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(serve(Path::new(&args[0])));
+}
+
+async fn serve(pki: &Path) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    let acceptor = TlsAcceptor::from(Arc::new(tls(pki)));
+    let (send, accepted) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, send) = (acceptor.clone(), send.clone());
+            tokio::spawn(async move {
+                stream.set_nodelay(true).unwrap();
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    let _gone = send.send(Ok::<_, std::io::Error>(Io(stream))).await;
+                }
+            });
+        }
+    });
+    let limits = Limits::default();
+    Server::builder()
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_frame_size(limits.frame_bytes)
+        .max_concurrent_streams(512)
+        .add_service(SellerServiceServer::new(Bare))
+        .add_service(SalesReportServiceServer::new(Bare).max_decoding_message_size(64 << 20))
+        .serve_with_incoming(ReceiverStream::new(accepted))
+        .await
+        .unwrap();
+}
+
+fn tls(pki: &Path) -> ServerConfig {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(pki.join("ca.pem")).unwrap()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let chain = CertificateDer::pem_file_iter(pki.join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(pki.join("server.key.pem")).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(verifier.unwrap())
+        .with_single_cert(chain.map(Result::unwrap).collect(), key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    config
+}
+
+struct Bare;
+
+#[tonic::async_trait]
+impl SellerService for Bare {
+    async fn verify_seller(
+        &self,
+        request: Request<sellers::VerifySellerRequest>,
+    ) -> Result<Response<sellers::VerifySellerResponse>, Status> {
+        let answer = sellers::SellerAnswer {
+            cuit: request.into_inner().cuit,
+            verdict: sellers::Verdict::Eligible.into(),
+            reason: String::new(),
+            eligible_since: Some(Date { year: 2020, month: 1, day: 1 }),
+            checked_at: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 1 }),
+        };
+        Ok(Response::new(sellers::VerifySellerResponse { answer: Some(answer) }))
+    }
+
+    async fn batch_verify_sellers(
+        &self,
+        _: Request<sellers::BatchVerifySellersRequest>,
+    ) -> Result<Response<sellers::BatchVerifySellersResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn request_verification(
+        &self,
+        _: Request<sellers::RequestVerificationRequest>,
+    ) -> Result<Response<sellers::RequestVerificationResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn get_verification(
+        &self,
+        _: Request<sellers::GetVerificationRequest>,
+    ) -> Result<Response<sellers::GetVerificationResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn get_seller(
+        &self,
+        _: Request<sellers::GetSellerRequest>,
+    ) -> Result<Response<sellers::GetSellerResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn list_sellers(
+        &self,
+        _: Request<sellers::ListSellersRequest>,
+    ) -> Result<Response<sellers::ListSellersResponse>, Status> {
+        Err(not_here())
+    }
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<sales::PushSaleLinesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl SalesReportService for Bare {
+    type PushSaleLinesStream = Answers;
+
+    async fn push_sale_lines(
+        &self,
+        request: Request<Streaming<sales::PushSaleLinesRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        let answers = request.into_inner().map(|message| {
+            let part = match message?.part {
+                Some(Sent::Start(_)) | None => {
+                    Answer::Welcome(sales::PushWelcome { window: 4, ..Default::default() })
+                }
+                Some(Sent::Batch(batch)) => {
+                    let accepted = std::hint::black_box(&batch.lines).len() as i64;
+                    Answer::Result(sales::BatchResult {
+                        request_id: batch.request_id,
+                        committed_lines: batch.first_line + accepted,
+                        counts: Some(sales::LineCounts { accepted, ..Default::default() }),
+                        ..Default::default()
+                    })
+                }
+            };
+            Ok(sales::PushSaleLinesResponse { part: Some(part) })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn open_sales_report(
+        &self,
+        _: Request<sales::OpenSalesReportRequest>,
+    ) -> Result<Response<sales::OpenSalesReportResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn append_sale_lines(
+        &self,
+        _: Request<sales::AppendSaleLinesRequest>,
+    ) -> Result<Response<sales::AppendSaleLinesResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn seal_sales_report(
+        &self,
+        _: Request<sales::SealSalesReportRequest>,
+    ) -> Result<Response<sales::SealSalesReportResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn get_sales_report(
+        &self,
+        _: Request<sales::GetSalesReportRequest>,
+    ) -> Result<Response<sales::GetSalesReportResponse>, Status> {
+        Err(not_here())
+    }
+
+    async fn list_sales_reports(
+        &self,
+        _: Request<sales::ListSalesReportsRequest>,
+    ) -> Result<Response<sales::ListSalesReportsResponse>, Status> {
+        Err(not_here())
+    }
+}
+
+fn not_here() -> Status {
+    Status::unimplemented("the bare peer has two methods")
+}
+
+/// A TLS stream as tonic takes it; tonic's own TLS is not compiled in.
+struct Io(TlsStream<TcpStream>);
+
+impl Connected for Io {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}

@@ -1,0 +1,330 @@
+//! The raw store: what somebody would write by hand over the same schema, without any rule.
+//!
+//! Values are ready as text before the clock starts; a line's id is taken once, by the key of
+//! the identity table; rollups are gathered in memory over a transaction, as the gateway does.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use puente::proto::puente::sales::v1::{LineKind, SaleLine};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rust_decimal::Decimal;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::input::Lines;
+use crate::measure::{Meter, Sample, Until, micros};
+use crate::server;
+use crate::writes::CALLERS;
+
+const SCHEMA: &str = include_str!("../../src/store/migrations/sqlite/V1__base.sql");
+const LINES: usize = 5000;
+const REPORT: &str = "0198c7a2-6a0f-7b51-9c7e-1f2a3b4c5d6e";
+
+/// Runs a side of this file as a process of its own.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Sample {
+    let program = std::env::current_exe().unwrap();
+    let output =
+        Command::new(program).args(args).stderr(Stdio::inherit()).output().expect("the raw side");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let n: Vec<f64> = text.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    Sample { rate: n[0], p50: n[1], p99: n[2], cpu: n[3] }
+}
+
+pub fn ingest_args(data: Option<&Path>, count: usize) -> Vec<String> {
+    let mut args = vec!["raw-ingest".to_owned(), count.to_string()];
+    args.extend(data.map(|path| path.to_str().unwrap().to_owned()));
+    args
+}
+
+fn tell(sample: Sample) {
+    println!("{} {} {} {}", sample.rate, sample.p50, sample.p99, sample.cpu);
+}
+
+/// The store's own settings, over its own schema.
+fn open(folder: &Path) -> Connection {
+    let connection = Connection::open(folder.join("raw.db")).unwrap();
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update(None, "cache_size", -16 * 1024).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    connection.pragma_update(None, "synchronous", "FULL").unwrap();
+    connection.execute_batch(SCHEMA).unwrap();
+    connection
+}
+
+struct Row {
+    line: SaleLine,
+    kind: &'static str,
+    listing: String,
+    quantity: Decimal,
+    amount: Decimal,
+}
+
+fn row(line: SaleLine) -> Row {
+    let kind = match line.kind() {
+        LineKind::Cancellation => "CANCELLATION",
+        LineKind::Adjustment => "ADJUSTMENT",
+        _ => "SALE",
+    };
+    let sign = if kind == "CANCELLATION" { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
+    let quantity = line.quantity.parse::<Decimal>().unwrap() * sign;
+    let amount = quantity * line.unit_price.parse::<Decimal>().unwrap();
+    // As long as the gateway's key of a listing.
+    let listing = format!("0198c7a2-6a0f-5b51-9c7e-{:0>12}", &line.sku[7..]);
+    Row { line, kind, listing, quantity, amount }
+}
+
+/// Lines into identity, lines, rollups and totals.
+pub fn ingest(args: &[String]) {
+    let data = args.get(1).map(Path::new);
+    let rows: Vec<Row> =
+        Lines::read(data, args[0].parse().unwrap()).all.into_iter().map(row).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = open(folder.path());
+    let meter = Meter::start(std::process::id());
+    let (mut seq, mut last_cell, mut latencies) = (0, 0, Vec::new());
+    for (entry, lines) in (0..).zip(rows.chunks(LINES)) {
+        let began = Instant::now();
+        let transaction = connection.transaction().unwrap();
+        append(&transaction, lines, entry, &mut seq, &mut last_cell);
+        transaction.commit().unwrap();
+        latencies.push(micros(began));
+    }
+    tell(meter.sample(rows.len(), latencies));
+}
+
+type CellKey<'r> = (&'r str, &'r str, &'static str, &'r str, &'r str);
+
+#[derive(Default)]
+struct Sums {
+    cell: i64,
+    new: bool,
+    lines: i64,
+    quantity: Decimal,
+    amount: Decimal,
+}
+
+impl Sums {
+    fn add(&mut self, row: &Row) {
+        self.lines += 1;
+        self.quantity += row.quantity;
+        self.amount += row.amount;
+    }
+}
+
+fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cell: &mut i64) {
+    let mut identity = t
+        .prepare_cached("INSERT OR IGNORE INTO line_identity VALUES ('marketplace', ?1, ?2, ?3)")
+        .unwrap();
+    let mut held = t
+        .prepare_cached(
+            "SELECT cell, lines, quantity, amount FROM rollup_cells WHERE report = ?1 AND \
+             day = ?2 AND listing = ?3 AND kind = ?4 AND currency = ?5 AND destination = ?6 AND \
+             seller = '30880000027' AND ncm = '22042100' AND channel = 'OFFICIAL_STORE' AND \
+             province = 'AR-M' AND size_class = 'SMALL'",
+        )
+        .unwrap();
+    let mut insert = t
+        .prepare_cached(
+            "INSERT INTO sale_lines VALUES (?1, ?2, 'marketplace', ?3, ?4, ?5, NULL, ?6, ?7, ?8, \
+             ?9, ?10, ?11, ?12, ?13, NULL, NULL, NULL, ?14, 'ACCEPTED', ?15)",
+        )
+        .unwrap();
+    let mut cells: HashMap<CellKey<'_>, Sums> = HashMap::new();
+    let mut totals: HashMap<(&str, &str), Sums> = HashMap::new();
+    for row in rows {
+        let line = &row.line;
+        if identity.execute(params![line.line_id, entry, *seq + 1]).unwrap() == 0 {
+            continue;
+        }
+        *seq += 1;
+        let day = &line.sold_at[..10];
+        let key = (
+            day,
+            row.listing.as_str(),
+            row.kind,
+            line.currency.as_str(),
+            line.destination.as_str(),
+        );
+        let cell = cells.entry(key).or_insert_with(|| {
+            let found = held
+                .query_row(
+                    params![REPORT, day, row.listing, row.kind, line.currency, line.destination],
+                    |row| {
+                        let decimal = |at| row.get::<_, String>(at).map(|text| text.parse());
+                        Ok(Sums {
+                            cell: row.get(0)?,
+                            new: false,
+                            lines: row.get(1)?,
+                            quantity: decimal(2)?.unwrap(),
+                            amount: decimal(3)?.unwrap(),
+                        })
+                    },
+                )
+                .optional()
+                .unwrap();
+            found.unwrap_or_else(|| {
+                *last_cell += 1;
+                Sums { cell: *last_cell, new: true, ..Sums::default() }
+            })
+        });
+        cell.add(row);
+        totals.entry((row.kind, line.currency.as_str())).or_default().add(row);
+        insert
+            .execute(params![
+                *seq,
+                REPORT,
+                line.line_id,
+                line.order_id,
+                row.kind,
+                line.sku,
+                row.listing,
+                line.quantity,
+                line.unit_price,
+                line.currency,
+                line.sold_at,
+                day,
+                line.destination,
+                cell.cell,
+                entry,
+            ])
+            .unwrap();
+    }
+    write_sums(t, cells, totals);
+}
+
+fn write_sums(
+    t: &Transaction<'_>,
+    cells: HashMap<CellKey<'_>, Sums>,
+    totals: HashMap<(&str, &str), Sums>,
+) {
+    let mut update = t
+        .prepare_cached(
+            "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
+        )
+        .unwrap();
+    let mut insert = t
+        .prepare_cached(
+            "INSERT INTO rollup_cells VALUES (?1, ?2, 'marketplace', ?3, ?4, '30880000027', \
+             '22042100', 'OFFICIAL_STORE', 'AR-M', 'SMALL', ?5, ?6, ?7, ?8, ?9, ?10, NULL)",
+        )
+        .unwrap();
+    for ((day, listing, kind, currency, destination), sums) in cells {
+        let (quantity, amount) = (sums.quantity.to_string(), sums.amount.to_string());
+        if sums.new {
+            insert
+                .execute(params![
+                    sums.cell,
+                    REPORT,
+                    day,
+                    listing,
+                    destination,
+                    currency,
+                    kind,
+                    sums.lines,
+                    quantity,
+                    amount
+                ])
+                .unwrap();
+        } else {
+            update.execute(params![sums.cell, sums.lines, quantity, amount]).unwrap();
+        }
+    }
+    let mut total = t
+        .prepare_cached(
+            "INSERT INTO report_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET \
+             lines = lines + ?4, quantity = ?5, amount = ?6",
+        )
+        .unwrap();
+    for ((kind, currency), sums) in totals {
+        let (quantity, amount) = (sums.quantity.to_string(), sums.amount.to_string());
+        total.execute(params![REPORT, kind, currency, sums.lines, quantity, amount]).unwrap();
+    }
+}
+
+struct Waiting {
+    cuit: String,
+    done: oneshot::Sender<()>,
+}
+
+/// The rows of a verification request, all that wait in one transaction.
+pub fn writes(args: &[String]) {
+    let time = Duration::from_secs_f64(args[0].parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = open(folder.path());
+    let (send, mut waiting) = mpsc::unbounded_channel::<Waiting>();
+    let writer = std::thread::spawn(move || {
+        let mut index = 0;
+        while let Some(first) = waiting.blocking_recv() {
+            let mut group = vec![first];
+            while let Ok(next) = waiting.try_recv() {
+                group.push(next);
+            }
+            let transaction = connection.transaction().unwrap();
+            for one in &group {
+                write_one(&transaction, &one.cuit, index);
+                index += 1;
+            }
+            transaction.commit().unwrap();
+            for one in group {
+                let _gone = one.done.send(());
+            }
+        }
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cuits = server::cuits(400_000);
+    let meter = Meter::start(std::process::id());
+    let latencies = runtime.block_on(async {
+        let callers: Vec<_> = cuits
+            .chunks(cuits.len() / CALLERS)
+            .take(CALLERS)
+            .map(|mine| {
+                let (mine, send, until) = (mine.to_vec(), send.clone(), Until::after(time));
+                tokio::spawn(async move {
+                    let mut latencies = Vec::new();
+                    for cuit in mine.into_iter().cycle() {
+                        let began = Instant::now();
+                        let (done, is_done) = oneshot::channel();
+                        assert!(send.send(Waiting { cuit, done }).is_ok());
+                        is_done.await.unwrap();
+                        latencies.push(micros(began));
+                        if until.over() {
+                            break;
+                        }
+                    }
+                    latencies
+                })
+            })
+            .collect();
+        let mut latencies = Vec::new();
+        for caller in callers {
+            latencies.extend(caller.await.unwrap());
+        }
+        latencies
+    });
+    tell(meter.sample(latencies.len(), latencies));
+    drop(send);
+    writer.join().unwrap();
+}
+
+/// As many rows and bytes as the gateway writes: document, request, ledger entry and its leaf.
+fn write_one(t: &Transaction<'_>, cuit: &str, index: i64) {
+    let (id, entry) = (format!("0198c7a2-6a0f-7b51-9c7e-{index:0>12}"), "x".repeat(420));
+    t.prepare_cached("INSERT INTO verifications VALUES (?1, 'marketplace', 'REQUESTED', ?2, 1, ?3)")
+        .unwrap()
+        .execute(params![id, cuit, &entry.as_bytes()[..250]])
+        .unwrap();
+    t.prepare_cached("INSERT INTO requests VALUES ('marketplace', ?1, ?2, ?3, ?4)")
+        .unwrap()
+        .execute(params![id, [7_u8; 32], index, &entry.as_bytes()[..280]])
+        .unwrap();
+    t.prepare_cached("INSERT INTO ledger_entries VALUES (?1, ?2, ?3, ?4)")
+        .unwrap()
+        .execute(params![index, entry.as_bytes(), [7_u8; 32], &entry.as_bytes()[..280]])
+        .unwrap();
+    t.prepare_cached("INSERT INTO ledger_nodes VALUES (0, ?1, ?2)")
+        .unwrap()
+        .execute(params![index, [7_u8; 32]])
+        .unwrap();
+}
