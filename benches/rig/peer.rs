@@ -3,24 +3,21 @@
 //! The same rustls provider, client verification and HTTP/2 windows as the gateway; no token,
 //! no partner, no quota, no record, no store.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use puente::gate::limits::Limits;
 use puente::proto::google::r#type::Date;
 use puente::proto::puente::sales::v1 as sales;
 use puente::proto::puente::sales::v1::push_sale_lines_request::Part as Sent;
 use puente::proto::puente::sales::v1::push_sale_lines_response::Part as Answer;
-use puente::proto::puente::sales::v1::sales_report_service_server::{
-    SalesReportService, SalesReportServiceServer,
-};
 use puente::proto::puente::sellers::v1 as sellers;
-use puente::proto::puente::sellers::v1::seller_service_server::{
-    SellerService, SellerServiceServer,
-};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -31,9 +28,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::server::{Grpc, NamedService};
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+use tower::service_fn;
+use tower_service::Service;
 
 /// Serves with the certificates in a folder until it is killed; says where on one line.
 pub fn run(args: &[String]) {
@@ -63,8 +65,8 @@ async fn serve(pki: &Path) {
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_frame_size(limits.frame_bytes)
         .max_concurrent_streams(512)
-        .add_service(SellerServiceServer::new(Bare))
-        .add_service(SalesReportServiceServer::new(Bare).max_decoding_message_size(64 << 20))
+        .add_service(Sellers)
+        .add_service(Reports)
         .serve_with_incoming(ReceiverStream::new(accepted))
         .await
         .unwrap();
@@ -88,128 +90,88 @@ fn tls(pki: &Path) -> ServerConfig {
     config
 }
 
-struct Bare;
+/// Answers VerifySeller.
+#[derive(Clone)]
+struct Sellers;
 
-#[tonic::async_trait]
-impl SellerService for Bare {
-    async fn verify_seller(
-        &self,
-        request: Request<sellers::VerifySellerRequest>,
-    ) -> Result<Response<sellers::VerifySellerResponse>, Status> {
-        let answer = sellers::SellerAnswer {
-            cuit: request.into_inner().cuit,
-            verdict: sellers::Verdict::Eligible.into(),
-            reason: String::new(),
-            eligible_since: Some(Date { year: 2020, month: 1, day: 1 }),
-            checked_at: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 1 }),
+impl NamedService for Sellers {
+    const NAME: &'static str = "puente.sellers.v1.SellerService";
+}
+
+impl Service<http::Request<Body>> for Sellers {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let mut grpc = Grpc::new(ProstCodec::default());
+        Box::pin(async move { Ok(grpc.unary(service_fn(verify), request).await) })
+    }
+}
+
+async fn verify(
+    request: Request<sellers::VerifySellerRequest>,
+) -> Result<Response<sellers::VerifySellerResponse>, Status> {
+    let answer = sellers::SellerAnswer {
+        cuit: request.into_inner().cuit,
+        verdict: sellers::Verdict::Eligible.into(),
+        reason: String::new(),
+        eligible_since: Some(Date { year: 2020, month: 1, day: 1 }),
+        checked_at: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 1 }),
+    };
+    Ok(Response::new(sellers::VerifySellerResponse { answer: Some(answer) }))
+}
+
+/// Takes PushSaleLines.
+#[derive(Clone)]
+struct Reports;
+
+impl NamedService for Reports {
+    const NAME: &'static str = "puente.sales.v1.SalesReportService";
+}
+
+impl Service<http::Request<Body>> for Reports {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let mut grpc = Grpc::new(ProstCodec::default()).max_decoding_message_size(64 * 1024 * 1024);
+        Box::pin(async move { Ok(grpc.streaming(service_fn(push), request).await) })
+    }
+}
+
+type Answers = BoxStream<'static, Result<sales::PushSaleLinesResponse, Status>>;
+
+async fn push(
+    request: Request<Streaming<sales::PushSaleLinesRequest>>,
+) -> Result<Response<Answers>, Status> {
+    let answers = request.into_inner().map(|message| {
+        let part = match message?.part {
+            Some(Sent::Start(_)) | None => {
+                Answer::Welcome(sales::PushWelcome { window: 4, ..Default::default() })
+            }
+            Some(Sent::Batch(batch)) => {
+                let accepted = std::hint::black_box(&batch.lines).len() as i64;
+                Answer::Result(sales::BatchResult {
+                    request_id: batch.request_id,
+                    committed_lines: batch.first_line + accepted,
+                    counts: Some(sales::LineCounts { accepted, ..Default::default() }),
+                    ..Default::default()
+                })
+            }
         };
-        Ok(Response::new(sellers::VerifySellerResponse { answer: Some(answer) }))
-    }
-
-    async fn batch_verify_sellers(
-        &self,
-        _: Request<sellers::BatchVerifySellersRequest>,
-    ) -> Result<Response<sellers::BatchVerifySellersResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn request_verification(
-        &self,
-        _: Request<sellers::RequestVerificationRequest>,
-    ) -> Result<Response<sellers::RequestVerificationResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn get_verification(
-        &self,
-        _: Request<sellers::GetVerificationRequest>,
-    ) -> Result<Response<sellers::GetVerificationResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn get_seller(
-        &self,
-        _: Request<sellers::GetSellerRequest>,
-    ) -> Result<Response<sellers::GetSellerResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn list_sellers(
-        &self,
-        _: Request<sellers::ListSellersRequest>,
-    ) -> Result<Response<sellers::ListSellersResponse>, Status> {
-        Err(not_here())
-    }
-}
-
-type Answers = Pin<Box<dyn Stream<Item = Result<sales::PushSaleLinesResponse, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl SalesReportService for Bare {
-    type PushSaleLinesStream = Answers;
-
-    async fn push_sale_lines(
-        &self,
-        request: Request<Streaming<sales::PushSaleLinesRequest>>,
-    ) -> Result<Response<Answers>, Status> {
-        let answers = request.into_inner().map(|message| {
-            let part = match message?.part {
-                Some(Sent::Start(_)) | None => {
-                    Answer::Welcome(sales::PushWelcome { window: 4, ..Default::default() })
-                }
-                Some(Sent::Batch(batch)) => {
-                    let accepted = std::hint::black_box(&batch.lines).len() as i64;
-                    Answer::Result(sales::BatchResult {
-                        request_id: batch.request_id,
-                        committed_lines: batch.first_line + accepted,
-                        counts: Some(sales::LineCounts { accepted, ..Default::default() }),
-                        ..Default::default()
-                    })
-                }
-            };
-            Ok(sales::PushSaleLinesResponse { part: Some(part) })
-        });
-        Ok(Response::new(Box::pin(answers)))
-    }
-
-    async fn open_sales_report(
-        &self,
-        _: Request<sales::OpenSalesReportRequest>,
-    ) -> Result<Response<sales::OpenSalesReportResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn append_sale_lines(
-        &self,
-        _: Request<sales::AppendSaleLinesRequest>,
-    ) -> Result<Response<sales::AppendSaleLinesResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn seal_sales_report(
-        &self,
-        _: Request<sales::SealSalesReportRequest>,
-    ) -> Result<Response<sales::SealSalesReportResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn get_sales_report(
-        &self,
-        _: Request<sales::GetSalesReportRequest>,
-    ) -> Result<Response<sales::GetSalesReportResponse>, Status> {
-        Err(not_here())
-    }
-
-    async fn list_sales_reports(
-        &self,
-        _: Request<sales::ListSalesReportsRequest>,
-    ) -> Result<Response<sales::ListSalesReportsResponse>, Status> {
-        Err(not_here())
-    }
-}
-
-fn not_here() -> Status {
-    Status::unimplemented("the bare peer has two methods")
+        Ok(sales::PushSaleLinesResponse { part: Some(part) })
+    });
+    Ok(Response::new(Box::pin(answers)))
 }
 
 /// A TLS stream as tonic takes it; tonic's own TLS is not compiled in.

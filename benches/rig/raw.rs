@@ -311,10 +311,12 @@ pub fn writes(args: &[String]) {
 /// As many rows and bytes as the gateway writes: document, request, ledger entry and its leaf.
 fn write_one(t: &Transaction<'_>, cuit: &str, index: i64) {
     let (id, entry) = (format!("0198c7a2-6a0f-7b51-9c7e-{index:0>12}"), "x".repeat(420));
-    t.prepare_cached("INSERT INTO verifications VALUES (?1, 'marketplace', 'REQUESTED', ?2, 1, ?3)")
-        .unwrap()
-        .execute(params![id, cuit, &entry.as_bytes()[..250]])
-        .unwrap();
+    t.prepare_cached(
+        "INSERT INTO verifications VALUES (?1, 'marketplace', 'REQUESTED', ?2, 1, ?3)",
+    )
+    .unwrap()
+    .execute(params![id, cuit, &entry.as_bytes()[..250]])
+    .unwrap();
     t.prepare_cached("INSERT INTO requests VALUES ('marketplace', ?1, ?2, ?3, ?4)")
         .unwrap()
         .execute(params![id, [7_u8; 32], index, &entry.as_bytes()[..280]])
