@@ -55,6 +55,9 @@ pub struct Config {
     /// The write path.
     #[serde(default)]
     pub writer: WriterSettings,
+    /// Sales reports.
+    #[serde(default)]
+    pub reports: ReportSettings,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetrySettings,
@@ -114,6 +117,20 @@ impl WriterSettings {
             return Err("writer.queue_weight must not be less than writer.group_weight".into());
         }
         Ok(())
+    }
+}
+
+/// Section `[reports]`: the life of sales reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportSettings {
+    /// A report that stays open so many days without a change is abandoned. Default 90.
+    pub open_days: u32,
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self { open_days: 90 }
     }
 }
 
@@ -260,6 +277,9 @@ impl Config {
         }
         if self.audit.file_bytes == 0 {
             return Err("audit.file_bytes must be at least 1".into());
+        }
+        if self.reports.open_days == 0 {
+            return Err("reports.open_days must be at least 1".into());
         }
         self.writer.check()
     }

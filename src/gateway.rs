@@ -85,6 +85,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     let store = Arc::new(SqliteStore::open(&config.store_path())?);
     let app = App::start(store, env.clone(), writer_limits(config)).await?;
     beside.spawn(app.clone().keep_fresh());
+    beside.spawn(app.clone().keep_reports(config.reports.open_days));
 
     // What others can check. A ledger that contradicts what was signed stops us here.
     let signer = Signer::new(config.ledger_key()?);

@@ -3,6 +3,7 @@
 //! Enters: domain values, a `Caller`. Leaves: domain values and receipts. It
 //! knows the store, not the transport; no generated code, no gRPC.
 
+pub mod abandon;
 pub mod access;
 pub mod analytics;
 pub mod builtin;

@@ -18,7 +18,7 @@ use crate::ledger::{Draft, EntryKind};
 use crate::store::{KindTotal, PageQuery, ReportProgress};
 
 /// Documents read at a time.
-const PAGE: u32 = 1000;
+pub(super) const PAGE: u32 = 1000;
 
 /// A report and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl App {
     }
 
     /// Every document that matches.
-    async fn all(&self, mut query: PageQuery) -> Result<Vec<Record>> {
+    pub(super) async fn all(&self, mut query: PageQuery) -> Result<Vec<Record>> {
         let mut all = Vec::new();
         loop {
             let page = self.store.page(query.clone()).await?;

@@ -92,6 +92,8 @@ kinds! {
     ReportSealed = "report.sealed",
     /// A revision of a sealed sales report was opened.
     ReportRevised = "report.revised",
+    /// A sales report was left open for too long: nothing of it counts.
+    ReportAbandoned = "report.abandoned",
     /// Sale lines were taken into a report.
     LinesAppended = "lines.appended",
     /// A reference table got a new version.

@@ -155,6 +155,8 @@ pub struct ReportProgress {
     pub duplicates: u64,
     /// Times a malformed line was sent.
     pub refused: u64,
+    /// The ledger entry of the last batch it took.
+    pub last_entry: Option<u64>,
     /// Distinct pairs of order and listing; counted when the report is sealed.
     pub orders: Option<u64>,
     /// Totals over the stored lines by (kind, currency), sorted.

@@ -71,6 +71,7 @@ on_every_store! {
     lines::orders_are_counted_once_a_listing,
     lines::rollups_answer_what_they_are_asked,
     lines::lines_that_cannot_be_recorded_do_not_touch_their_neighbours,
+    lines::lines_of_an_abandoned_report_count_nowhere,
     lines::a_batch_is_refused_whole_when_the_report_is_closed,
     rebatching::any_batching_gives_the_same_totals,
 }

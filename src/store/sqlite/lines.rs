@@ -33,7 +33,8 @@ pub fn append(
     let mut originals = HashMap::new();
     let mut next_seq = next_seq(connection)?;
     for row in &batch.lines {
-        if let Some(first) = taken(connection, batch, row)? {
+        let identity = identity(connection, batch, row)?;
+        if let Identity::Taken(first) = identity {
             answer.duplicates += 1;
             answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
             continue;
@@ -41,6 +42,7 @@ pub fn append(
         let mut warnings = row.warnings.clone();
         judge_original(connection, batch, row, &mut originals, &mut warnings)?;
         let cell = gathered.add(connection, batch, row, &warnings)?;
+        identify(connection, batch, row, &identity, entry, next_seq)?;
         insert(connection, batch, row, &warnings, cell, entry, next_seq)?;
         next_seq += 1;
         if warnings.is_empty() {
@@ -53,7 +55,7 @@ pub fn append(
     }
     answer.notes.sort_by_key(|note| note.position);
     gathered.write(connection, batch)?;
-    answer.next_line = progress(connection, batch, &answer)?;
+    answer.next_line = progress(connection, batch, &answer, entry)?;
     Ok(answer)
 }
 
@@ -75,19 +77,68 @@ fn next_seq(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// The entry that first took this line id, if any did.
-fn taken(
+/// What is known of a line id.
+enum Identity {
+    /// It never came.
+    New,
+    /// The report that took it was abandoned: it counts nowhere.
+    Free,
+    /// The entry that took it.
+    Taken(u64),
+}
+
+fn identity(
     connection: &Connection,
     batch: &LineBatch,
     row: &LineRow,
-) -> rusqlite::Result<Option<u64>> {
-    connection
+) -> rusqlite::Result<Identity> {
+    let found: Option<(i64, i64)> = connection
         .prepare_cached(
-            "SELECT entry_index FROM line_identity WHERE marketplace = ?1 AND line_id = ?2",
+            "SELECT entry_index, line_seq FROM line_identity \
+             WHERE marketplace = ?1 AND line_id = ?2",
         )?
-        .query_row((batch.marketplace.as_str(), row.line.line_id.as_str()), |row| row.get(0))
-        .optional()
-        .map(|found| found.map(unsigned))
+        .query_row((batch.marketplace.as_str(), row.line.line_id.as_str()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((entry, seq)) = found else { return Ok(Identity::New) };
+    let abandoned = connection
+        .prepare_cached(
+            "SELECT 1 FROM sale_lines s JOIN sales_reports r ON r.key = s.report \
+             WHERE s.line_seq = ?1 AND r.state = 'ABANDONED'",
+        )?
+        .exists([seq])?;
+    Ok(if abandoned { Identity::Free } else { Identity::Taken(unsigned(entry)) })
+}
+
+/// Makes the line's id that of the line about to be stored.
+fn identify(
+    connection: &Connection,
+    batch: &LineBatch,
+    row: &LineRow,
+    identity: &Identity,
+    entry: u64,
+    seq: i64,
+) -> rusqlite::Result<()> {
+    let sql = match identity {
+        // The unique key is the backstop of "counts once".
+        Identity::New | Identity::Taken(_) => {
+            "INSERT INTO line_identity (marketplace, line_id, entry_index, line_seq) \
+             VALUES (?1, ?2, ?3, ?4)"
+        }
+        Identity::Free => {
+            "UPDATE line_identity SET entry_index = ?3, line_seq = ?4 \
+             WHERE marketplace = ?1 AND line_id = ?2"
+        }
+    };
+    let line_id = row.line.line_id.as_str();
+    connection.prepare_cached(sql)?.execute((
+        batch.marketplace.as_str(),
+        line_id,
+        signed(entry),
+        seq,
+    ))?;
+    Ok(())
 }
 
 fn note(
@@ -165,7 +216,8 @@ fn original(
         .prepare_cached(
             "SELECT s.quantity, s.unit_price, s.currency FROM line_identity i \
              JOIN sale_lines s ON s.line_seq = i.line_seq \
-             WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE'",
+             WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE' AND s.report NOT IN \
+             (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
         )?
         .query_row((batch.marketplace.as_str(), line_id), |row| {
             let quantity: Quantity = parsed(row, 0)?;
@@ -179,7 +231,8 @@ fn original(
     let mut earlier = connection.prepare_cached(
         "SELECT kind, quantity, unit_price FROM sale_lines \
          WHERE marketplace = ?1 AND original_line_id = ?2 \
-         AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%'",
+         AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%' AND report NOT IN \
+         (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
     )?;
     let mut rows = earlier.query((batch.marketplace.as_str(), line_id))?;
     while let Some(row) = rows.next()? {
@@ -207,12 +260,6 @@ fn insert(
     seq: i64,
 ) -> rusqlite::Result<()> {
     let line = &row.line;
-    connection
-        .prepare_cached(
-            "INSERT INTO line_identity (marketplace, line_id, entry_index, line_seq) \
-             VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute((batch.marketplace.as_str(), line.line_id.as_str(), signed(entry), seq))?;
     let verdict = if warnings.is_empty() {
         "ACCEPTED".to_owned()
     } else {
@@ -262,16 +309,18 @@ fn progress(
     connection: &Connection,
     batch: &LineBatch,
     answer: &BatchAnswer,
+    entry: u64,
 ) -> rusqlite::Result<u64> {
     let end = batch.first_line + u64::from(batch.sent);
     connection
         .prepare_cached(
             "INSERT INTO report_progress \
-             (report, next_line, accepted, warned, duplicates, refused) \
-             VALUES (?1, CASE WHEN ?2 = 0 THEN ?3 ELSE 0 END, ?4, ?5, ?6, ?7) \
+             (report, next_line, accepted, warned, duplicates, refused, last_entry) \
+             VALUES (?1, CASE WHEN ?2 = 0 THEN ?3 ELSE 0 END, ?4, ?5, ?6, ?7, ?8) \
              ON CONFLICT (report) DO UPDATE SET next_line = CASE WHEN ?2 <= next_line \
              THEN MAX(next_line, ?3) ELSE next_line END, accepted = accepted + ?4, \
-             warned = warned + ?5, duplicates = duplicates + ?6, refused = refused + ?7 \
+             warned = warned + ?5, duplicates = duplicates + ?6, refused = refused + ?7, \
+             last_entry = ?8 \
              RETURNING next_line",
         )?
         .query_row(
@@ -283,6 +332,7 @@ fn progress(
                 answer.warned,
                 answer.duplicates,
                 answer.refused,
+                signed(entry),
             ),
             |row| row.get(0),
         )

@@ -42,7 +42,7 @@ pub fn nodes(connection: &Connection, nodes: &[Node]) -> rusqlite::Result<Vec<Op
 pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Result<ReportProgress> {
     let counts = connection
         .prepare_cached(
-            "SELECT next_line, accepted, warned, duplicates, refused, orders \
+            "SELECT next_line, accepted, warned, duplicates, refused, orders, last_entry \
              FROM report_progress WHERE report = ?1",
         )?
         .query_row([report], |row| {
@@ -53,6 +53,7 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
                 duplicates: unsigned(row.get(3)?),
                 refused: unsigned(row.get(4)?),
                 orders: row.get::<_, Option<i64>>(5)?.map(unsigned),
+                last_entry: row.get::<_, Option<i64>>(6)?.map(unsigned),
                 totals: Vec::new(),
             })
         })
@@ -75,7 +76,8 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
     Ok(ReportProgress { totals: totals?, ..counts.unwrap_or_default() })
 }
 
-/// Rollup cells that match; cells of the same dimensions in several reports come separately.
+/// Rollup cells that match; cells of the same dimensions in several reports come separately, those
+/// of abandoned reports not at all.
 pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result<Vec<RollupCell>> {
     let mut conditions: BTreeMap<&str, String> = BTreeMap::new();
     let mut equal = |condition: &'static str, value: &Option<String>| {
@@ -98,7 +100,8 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
     let mut sql = String::from(
         "SELECT c.report, c.marketplace, c.day, c.listing, c.seller, c.ncm, c.channel, \
          c.province, c.size_class, c.destination, c.currency, c.kind, c.lines, c.quantity, \
-         c.amount, c.orders FROM rollup_cells c WHERE c.lines > 0",
+         c.amount, c.orders FROM rollup_cells c WHERE c.lines > 0 AND c.report NOT IN \
+         (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
     );
     let mut values = Vec::with_capacity(conditions.len());
     for (condition, value) in conditions {

@@ -417,3 +417,23 @@ pub async fn a_batch_is_refused_whole_when_the_report_is_closed(place: &dyn Plac
     assert_eq!(store.report_progress("r").await.unwrap(), ReportProgress::default());
     assert_eq!(store.rollups(RollupQuery::default()).await.unwrap(), []);
 }
+
+pub async fn lines_of_an_abandoned_report_count_nowhere(place: &dyn Place) {
+    let store = place.open();
+    let sale = format!("L1 O1 SALE - A 2 10.5 {MORNING}");
+    let (entry, _) = append(&*store, 1, texts("r", 0, &[&sale])).await;
+    assert_eq!(store.report_progress("r").await.unwrap().last_entry, Some(entry));
+    let abandoned = record(Kind::Report, "r", "ABANDONED", &["2026-01-01", "2026-01-31"]);
+    committed(&*store, change(2, vec![], vec![Write::Put(abandoned)])).await;
+    assert_eq!(store.rollups(RollupQuery::default()).await.unwrap(), []);
+
+    let back = format!("L2 O1 RETURN L1 A 1 10.5 {MORNING}");
+    let (_, answer) = append(&*store, 3, texts("s", 0, &[&back])).await;
+    assert_eq!(answer.notes[0].reasons, ["UNKNOWN_ORIGINAL"]);
+    let (later, answer) = append(&*store, 4, texts("s", 1, &[&sale, &sale])).await;
+    assert_eq!(counts(&answer), [1, 0, 1, 0], "taken anew, once");
+    assert_eq!(answer.notes[0].first_entry, Some(later));
+    let more = format!("L3 O1 RETURN L1 A 1 10.5 {MORNING}");
+    let (_, answer) = append(&*store, 5, texts("s", 3, &[&more])).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0]);
+}

@@ -99,6 +99,7 @@ async fn outcome(
     let mut progress = store.report_progress(&report).await.unwrap();
     assert_eq!(progress.next_line, lines.len() as u64);
     progress.duplicates = 0;
+    progress.last_entry = None;
     let query = RollupQuery { report: Some(report), ..RollupQuery::default() };
     let mut cells: Vec<String> = store
         .rollups(query)

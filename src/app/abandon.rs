@@ -1,0 +1,109 @@
+//! Reports that were left open for too long.
+//!
+//! Enters: how long a report may stay open without a change. Leaves: reports that are ABANDONED,
+//! each recorded once. What is open is looked at again and again; the clock decides.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::reports::{document, name, unchanged};
+use super::write::{Intent, Plan};
+use super::{App, Versioned};
+use crate::change::Kind;
+use crate::domain::report::{Report, ReportState};
+use crate::domain::request_id::RequestId;
+use crate::error::{Error, Result};
+use crate::ledger::{Draft, Entry, EntryKind};
+use crate::store::{PageQuery, ReportProgress};
+
+/// Who does it, as the ledger records it: no partner, the gateway itself.
+const GATEWAY: &str = "gateway";
+/// How often open reports are looked at.
+const EVERY: Duration = Duration::from_secs(3600);
+
+impl App {
+    /// Abandons what was left open for `open_days`, now and every hour, for ever. Run it beside
+    /// the server.
+    pub async fn keep_reports(self, open_days: u32) {
+        loop {
+            match self.abandon_reports(open_days).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "reports abandoned after {open_days} days"),
+                Err(reason) => tracing::error!(?reason, "open reports could not be looked at"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Abandons every open report that did not change in the last `open_days` days. Answers how
+    /// many.
+    pub async fn abandon_reports(&self, open_days: u32) -> Result<usize> {
+        let open = SignedDuration::from_hours(24 * i64::from(open_days));
+        let before = self.env.now().checked_sub(open).unwrap_or(Timestamp::MIN);
+        let mut query = PageQuery::all(Kind::Report, super::reports::PAGE);
+        query.state = Some(ReportState::Open.to_string());
+        let mut abandoned = 0;
+        for record in self.all(query).await? {
+            if self.abandon_report(&record.key, before).await? {
+                abandoned += 1;
+            }
+        }
+        Ok(abandoned)
+    }
+
+    /// Abandons the report of that key unless it changed after `before`. Answers whether.
+    async fn abandon_report(&self, key: &str, before: Timestamp) -> Result<bool> {
+        // A report is abandoned once, so its own key names the request, whoever sees it first.
+        let id = Uuid::parse_str(key).ok().and_then(RequestId::new);
+        let id = id.ok_or_else(|| Error::internal("the key of a report is no UUID"))?;
+        let intent = Intent::internal(GATEWAY.parse()?, id);
+        let written = self
+            .write(&intent, || async {
+                let held = self.document::<Report>(Kind::Report, key).await?;
+                let Some(Versioned { value: report, version }) = held else {
+                    return Ok(left());
+                };
+                let progress = self.store.report_progress(key).await?;
+                let changed = self.last_change(&report, &progress).await?;
+                if report.state != ReportState::Open || changed > before {
+                    return Ok(left());
+                }
+                let report = report.abandon()?;
+                let draft = Draft::new(EntryKind::ReportAbandoned)
+                    .about(name(key))
+                    .fact("lines", progress.accepted + progress.warned)
+                    .fact("last_change", changed);
+                let (held, write) = document(&report, version)?;
+                let expect = vec![held, unchanged(key, &progress)];
+                Ok(Plan { answer: true, expect, writes: vec![write], draft })
+            })
+            .await?;
+        Ok(written.value && !written.replayed)
+    }
+
+    /// When a report was opened or took its last batch.
+    async fn last_change(&self, report: &Report, progress: &ReportProgress) -> Result<Timestamp> {
+        let Some(index) = progress.last_entry else { return Ok(report.opened_at) };
+        let stored = self.store.entry(index).await?;
+        let stored = stored.ok_or_else(|| Error::internal("a batch without its entry"))?;
+        let entry = Entry::parse(&stored.entry)
+            .map_err(|reason| Error::internal(format!("entry {index}: {reason}")))?;
+        Ok(entry.at())
+    }
+}
+
+/// Nothing is to be done.
+fn left() -> Plan<bool> {
+    Plan {
+        answer: false,
+        expect: Vec::new(),
+        writes: Vec::new(),
+        draft: Draft::new(EntryKind::ReportAbandoned),
+    }
+}
+
+#[cfg(test)]
+#[path = "abandon_tests.rs"]
+mod tests;
