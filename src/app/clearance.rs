@@ -119,7 +119,9 @@ impl App {
             let chapter = Some(listing.offer.ncm.chapter());
             let today = argentine_day(desk.now);
             let standing = seller.as_ref().map(|s| s.value.eligibility(today, None, chapter));
-            if !matches!(standing, Some(Eligibility::Eligible { .. })) {
+            if matches!(standing, Some(Eligibility::Eligible { .. })) {
+                listing.lift(SuspensionReason::Seller, desk.now);
+            } else {
                 listing.suspend(SuspensionReason::Seller, desk.now);
             }
             let seller = seller_stands(&listing, seller.as_ref());

@@ -55,8 +55,8 @@ const TWO: &str = "33693450239";
 const THREE: &str = "20267565393";
 
 fn counts(synced: &Synced) -> (i64, i64, i64, i64, i64) {
-    let Synced { created, updated, unchanged, revoked, rejected, .. } = synced;
-    (*created, *updated, *unchanged, *revoked, *rejected)
+    let Synced { created, updated, unchanged, suspended, rejected, .. } = synced;
+    (*created, *updated, *unchanged, *suspended, *rejected)
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn the_same_file_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_delta_leaves_others_and_a_snapshot_revokes_them() {
+async fn a_delta_leaves_others_and_a_snapshot_suspends_them_until_they_are_back() {
     let stage = Stage::set().await;
     let open = || fact("2026-01-01", None);
     sync(&stage, SyncMode::Delta, vec![row(2, ONE, open()), row(3, TWO, open())]).await.unwrap();
@@ -93,9 +93,19 @@ async fn a_delta_leaves_others_and_a_snapshot_revokes_them() {
     assert_eq!(counts(&snapshot.value), (0, 1, 1, 1, 0));
     let status = |held: &super::exporters::Listed| held.status;
     let two = stage.app.exporter(TWO).await.unwrap();
-    assert_eq!(status(&two), Some(EligibilityStatus::Revoked));
+    assert_eq!(status(&two), Some(EligibilityStatus::Suspended));
+
+    // Absent again changes nothing; back in the file, it may sell again.
+    let rows = vec![row(2, ONE, open()), row(3, THREE, suspended("2026-06-01"))];
+    let again = sync(&stage, SyncMode::Snapshot, rows).await.unwrap();
+    assert_eq!(counts(&again.value), (0, 0, 2, 0, 0));
+    let back = sync(&stage, SyncMode::Delta, vec![row(2, TWO, open())]).await.unwrap();
+    assert_eq!(counts(&back.value), (0, 1, 0, 0, 0));
+    let two = stage.app.exporter(TWO).await.unwrap();
+    assert_eq!(status(&two), Some(EligibilityStatus::Eligible));
 
     // Revoked is final: a row that says otherwise is left out, and the others land.
+    sync(&stage, SyncMode::Delta, vec![row(2, TWO, revoked("2026-06-01"))]).await.unwrap();
     let rows = vec![row(2, TWO, fact("2026-05-01", None)), row(3, ONE, suspended("2026-05-01"))];
     let late = sync(&stage, SyncMode::Delta, rows).await.unwrap();
     assert_eq!(counts(&late.value), (0, 1, 1, 0, 1));
@@ -107,7 +117,7 @@ async fn a_delta_leaves_others_and_a_snapshot_revokes_them() {
 }
 
 #[tokio::test]
-async fn a_snapshot_with_a_bad_row_revokes_nobody() {
+async fn a_snapshot_with_a_bad_row_suspends_nobody() {
     let stage = Stage::set().await;
     let open = || fact("2026-01-01", None);
     sync(&stage, SyncMode::Delta, vec![row(2, ONE, open()), row(3, TWO, open())]).await.unwrap();

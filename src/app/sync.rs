@@ -1,7 +1,7 @@
 //! Syncing exporters: the registry's file, whole or in part, as one change.
 //!
 //! Enters: rows that parsed, and the faults of those that did not. Leaves: how many exporters are
-//! new, changed, as they were, or revoked. One change and one receipt, so that a cut connection
+//! new, changed, as they were, or suspended. One change and one receipt, so that a cut connection
 //! leaves nothing half done.
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,7 +38,7 @@ const ABSENT: &str = "Ausente del padrón completo enviado por el registro";
 pub enum SyncMode {
     /// Additions and changes.
     Delta,
-    /// Everything: who is absent is revoked from today on.
+    /// Everything: who is absent is suspended from today on, until a file holds it again.
     Snapshot,
 }
 
@@ -96,8 +96,8 @@ pub struct Synced {
     pub updated: i64,
     /// Exporters that stood as sent.
     pub unchanged: i64,
-    /// Exporters revoked because a snapshot did not hold them.
-    pub revoked: i64,
+    /// Exporters suspended because a snapshot did not hold them.
+    pub suspended: i64,
     /// Rows left out.
     pub rejected: i64,
     /// The first of them by row number.
@@ -108,7 +108,7 @@ impl App {
     /// Takes a whole sync as one change.
     ///
     /// # Errors
-    /// `SNAPSHOT_INCOMPLETE` if a row of a snapshot was rejected: a broken file revokes nobody.
+    /// `SNAPSHOT_INCOMPLETE` if a row of a snapshot was rejected: a broken file suspends nobody.
     pub async fn sync_exporters(&self, intent: &Intent, sync: &Sync) -> Result<Written<Synced>> {
         let mut by_cuit: BTreeMap<Cuit, Vec<&SyncRow>> = BTreeMap::new();
         for row in &sync.rows {
@@ -127,7 +127,7 @@ impl App {
                 }
                 // What is left of those held is absent from the file.
                 for exporter in held.into_values() {
-                    merge.revoke(exporter)?;
+                    merge.suspend_absent(exporter)?;
                 }
             }
             self.planned(sync, merge).await
@@ -161,7 +161,7 @@ impl App {
             .fact("created", answer.created)
             .fact("updated", answer.updated)
             .fact("unchanged", answer.unchanged)
-            .fact("revoked", answer.revoked)
+            .fact("suspended", answer.suspended)
             .fact("rejected", answer.rejected)
             .fact("listings_suspended", suspended)
             .fact("listings_reinstated", reinstated);
@@ -277,15 +277,17 @@ impl Merge {
         apart
     }
 
-    /// Revokes an exporter that a snapshot does not hold; one revoked already stays as it is.
-    fn revoke(&mut self, held: Versioned<Exporter>) -> Result<()> {
+    /// Suspends an exporter that a snapshot does not hold. One that is out for that reason, or
+    /// revoked, stays as it is; absence is never final, since files can be wrong.
+    fn suspend_absent(&mut self, held: Versioned<Exporter>) -> Result<()> {
         let before = held.value;
-        if before.is_revoked() {
+        let cause: Cause = ABSENT.parse()?;
+        let is_out = before.facts.last().is_some_and(|last| last.cause.as_ref() == Some(&cause));
+        if is_out || before.is_revoked() {
             return Ok(());
         }
-        let cause: Cause = ABSENT.parse()?;
         let fact = NewFact {
-            status: EligibilityStatus::Revoked,
+            status: EligibilityStatus::Suspended,
             cause: Some(cause),
             legal_instrument: None,
             valid_from: self.today,
@@ -294,7 +296,7 @@ impl Merge {
         };
         let mut exporter = before.clone();
         exporter.record(fact, self.at)?;
-        self.answer.revoked += 1;
+        self.answer.suspended += 1;
         self.write(Some(&before), exporter, held.version);
         Ok(())
     }
@@ -320,7 +322,7 @@ fn incomplete(rejected: &[Rejected]) -> Error {
         "SNAPSHOT_INCOMPLETE",
         format!(
             "{} rows of the snapshot are malformed, so nothing was taken, lest a broken file \
-             revokes those it lost: mend them, or send a delta",
+             suspends those it lost: mend them, or send a delta",
             rejected.len()
         ),
     );

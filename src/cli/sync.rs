@@ -36,7 +36,7 @@ pub enum Sync {
 pub struct Exporters {
     /// The file, CSV in UTF-8
     file: PathBuf,
-    /// The file is everything: exporters that are not in it are revoked
+    /// The file is everything: exporters that are not in it are suspended
     #[arg(long)]
     snapshot: bool,
     /// Check and answer as for real, but store nothing
@@ -117,7 +117,7 @@ fn table(answer: &SyncExportersResponse) -> String {
         ("New exporters", answer.created.to_string()),
         ("Changed", answer.updated.to_string()),
         ("Unchanged", answer.unchanged.to_string()),
-        ("Revoked", answer.revoked.to_string()),
+        ("Suspended", answer.suspended.to_string()),
         ("Rows refused", answer.rejected.to_string()),
         ("Ledger entry", answer.receipt.as_ref().map(|r| r.index.to_string()).unwrap_or_default()),
     ])

@@ -2,13 +2,13 @@
 //!
 //! Enters: facts that the registry states, and questions about a day. Leaves: answers. Days are
 //! Argentine days, UTC-3 all year. Facts are added, never changed: where several hold on a day,
-//! the one recorded later counts, and of those recorded together the graver.
+//! the one recorded later counts, whatever the clock did between them.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::cuit::Cuit;
@@ -238,8 +238,10 @@ impl Exporter {
                 "the exporter was revoked, which is final; nothing can be recorded after it",
             ));
         }
-        // A clock that went back must not make the new fact look older than those before it.
-        let recorded_at = self.facts.last().map_or(at, |last| at.max(last.recorded_at));
+        // What is recorded later is known later, also within one microsecond and by a clock that
+        // went back.
+        let next = |last: &EligibilityFact| last.recorded_at + SignedDuration::from_micros(1);
+        let recorded_at = self.facts.last().map_or(at, |last| at.max(next(last)));
         let NewFact { status, cause, legal_instrument, valid_from, valid_to, chapters } = fact;
         self.facts.push(EligibilityFact {
             status,

@@ -162,7 +162,7 @@ pub fn synced(synced: Synced, receipt: Option<common::Receipt>) -> pb::SyncExpor
         created: synced.created,
         updated: synced.updated,
         unchanged: synced.unchanged,
-        revoked: synced.revoked,
+        suspended: synced.suspended,
         rejected: synced.rejected,
         rejected_rows: rejected_rows.collect(),
         receipt,

@@ -72,7 +72,11 @@ fn rollback(connection: &Connection) {
 fn is_data_fault(fault: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
     matches!(fault.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
-        || matches!(fault, rusqlite::Error::ToSqlConversionFailure(_))
+        || matches!(
+            fault,
+            rusqlite::Error::ToSqlConversionFailure(_)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+        )
 }
 
 fn attempt(connection: &mut Connection, group: &Group) -> rusqlite::Result<Vec<Judged>> {
