@@ -25,6 +25,8 @@ pub enum Kind {
     Listing,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
+    /// A month that takes no more sale lines; key is `YYYY-MM`.
+    ClosedMonth,
     /// A reference table in one version; key is the table's name.
     ReferenceTable,
     /// A revoked token; key is its `jti`.
@@ -32,12 +34,13 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 8] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
     Kind::Listing,
     Kind::Report,
+    Kind::ClosedMonth,
     Kind::ReferenceTable,
     Kind::Revocation,
 ];
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Verification => "verifications",
             Kind::Listing => "listings",
             Kind::Report => "sales_reports",
+            Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
             Kind::Revocation => "revocations",
         }
@@ -64,6 +68,7 @@ impl Kind {
             Kind::Verification => "verifications",
             Kind::Listing => "listings",
             Kind::Report => "salesReports",
+            Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
             Kind::Revocation => "revocations",
         }
@@ -77,7 +82,7 @@ impl Kind {
             Kind::Verification => &["cuit"],
             Kind::Listing => &["sku", "seller_cuit", "ncm", "channel"],
             Kind::Report => &["period_start", "period_end"],
-            Kind::ReferenceTable | Kind::Revocation => &[],
+            Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
         }
     }
 }

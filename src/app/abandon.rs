@@ -3,6 +3,7 @@
 //! Enters: how long a report may stay open without a change. Leaves: reports that are ABANDONED,
 //! each recorded once. What is open is looked at again and again; the clock decides.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,11 +13,12 @@ use super::reports::{document, name, unchanged};
 use super::write::{Intent, Plan};
 use super::{App, Versioned};
 use crate::change::Kind;
+use crate::domain::month::Month;
 use crate::domain::report::{Report, ReportState};
 use crate::domain::request_id::RequestId;
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, Entry, EntryKind};
-use crate::store::{PageQuery, ReportProgress};
+use crate::store::{PageQuery, ReportProgress, RollupQuery};
 
 /// Who does it, as the ledger records it: no partner, the gateway itself.
 const GATEWAY: &str = "gateway";
@@ -70,17 +72,29 @@ impl App {
                 if report.state != ReportState::Open || changed > before {
                     return Ok(left());
                 }
+                let Some(still_open) = self.still_open(self.months_of(key).await?).await? else {
+                    return Ok(left());
+                };
                 let report = report.abandon()?;
                 let draft = Draft::new(EntryKind::ReportAbandoned)
                     .about(name(key))
                     .fact("lines", progress.accepted + progress.warned)
                     .fact("last_change", changed);
                 let (held, write) = document(&report, version)?;
-                let expect = vec![held, unchanged(key, &progress)];
+                let mut expect = vec![held, unchanged(key, &progress)];
+                expect.extend(still_open);
                 Ok(Plan { answer: true, expect, writes: vec![write], draft })
             })
             .await?;
         Ok(written.value && !written.replayed)
+    }
+
+    /// The months that lines of a report count in. What a closed month sums up to stays as it is,
+    /// so a report that counts in one is not abandoned.
+    async fn months_of(&self, key: &str) -> Result<BTreeSet<Month>> {
+        let query = RollupQuery { report: Some(key.to_owned()), ..RollupQuery::default() };
+        let cells = self.store.rollups(query).await?;
+        Ok(cells.iter().map(|cell| Month::of(cell.day)).collect())
     }
 
     /// When a report was opened or took its last batch.

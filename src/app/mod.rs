@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod lines;
 pub mod listings;
 pub mod partners;
+pub mod periods;
 pub mod reference;
 pub mod reports;
 pub mod revisions;
@@ -81,7 +82,11 @@ impl App {
                 self.directory.load(&*self.store, self.env.now()).await
             }
             Kind::ReferenceTable => self.reference.load(&*self.store).await,
-            Kind::Exporter | Kind::Verification | Kind::Listing | Kind::Report => Ok(()),
+            Kind::Exporter
+            | Kind::Verification
+            | Kind::Listing
+            | Kind::Report
+            | Kind::ClosedMonth => Ok(()),
         }
     }
 

@@ -63,7 +63,8 @@ impl App {
     /// Opens a report of `marketplace` about `period`.
     ///
     /// # Errors
-    /// `REPORT_EXISTS` if there is one that stands, with name and state of the latest.
+    /// `REPORT_EXISTS` if there is one that stands, with name and state of the latest;
+    /// `PERIOD_CLOSED` if all of its months are closed.
     pub async fn open_report(
         &self,
         intent: &Intent,
@@ -76,6 +77,7 @@ impl App {
                 if let Some(latest) = held.iter().rev().find(|report| report.state.stands()) {
                     return Err(report_exists(latest));
                 }
+                self.takes_lines(period).await?;
                 let report = Report {
                     revision: held.last().map_or(1, |last| last.revision.saturating_add(1)),
                     ..Report::open(marketplace.clone(), period, self.env.now())

@@ -16,8 +16,8 @@ impl App {
     /// Opens a revision of the sealed report of that key.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `STALE_ETAG`; `REPORT_EXISTS` if a revision is open; those of
-    /// [`Report::revise`], `REPORT_SUPERSEDED` with the name of the revision to go on with.
+    /// `NOT_FOUND`, `STALE_ETAG`; `REPORT_EXISTS` if a revision is open; `PERIOD_CLOSED` if all of
+    /// its months are closed; those of [`Report::revise`], `REPORT_SUPERSEDED` with the name of the revision to go on with.
     pub async fn revise_report(
         &self,
         intent: &Intent,
@@ -41,6 +41,7 @@ impl App {
                 if let Some(open) = all.iter().find(|one| one.state == ReportState::Open) {
                     return Err(report_exists(open));
                 }
+                self.takes_lines(former.period).await?;
                 let draft = Draft::new(EntryKind::ReportRevised)
                     .about(name(&revision.key()))
                     .fact("supersedes", name(key))

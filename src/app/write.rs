@@ -196,6 +196,7 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::Exporter
         | Kind::Verification
         | Kind::Listing
+        | Kind::ClosedMonth
         | Kind::ReferenceTable
         | Kind::Revocation => "WRONG_STATE",
     };

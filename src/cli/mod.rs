@@ -18,6 +18,7 @@ mod ledger;
 mod output;
 mod parse;
 mod partner;
+mod period;
 mod pki;
 mod profile;
 mod push;
@@ -69,6 +70,8 @@ enum Command {
     Clear(clear::Clear),
     #[command(subcommand)]
     Report(report::Report),
+    #[command(subcommand)]
+    Period(period::Period),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
     #[command(subcommand)]
@@ -135,6 +138,7 @@ async fn run(command: Command) -> Outcome {
         Command::Push(push) => push.run().await,
         Command::Clear(clear) => clear.run().await,
         Command::Report(report) => report.run().await,
+        Command::Period(period) => period.run().await,
         Command::Ledger(ledger) => ledger.run().await,
         Command::Partner(partner) => partner.run().await,
         Command::Rules(rules) => rules.run().await,

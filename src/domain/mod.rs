@@ -21,6 +21,7 @@ pub mod fault;
 pub mod gtin;
 pub mod identity;
 pub mod listing;
+pub mod month;
 pub mod ncm;
 pub mod offer;
 pub mod partner;

@@ -96,6 +96,8 @@ kinds! {
     ReportAbandoned = "report.abandoned",
     /// Sale lines were taken into a report.
     LinesAppended = "lines.appended",
+    /// Months were closed: they take no more sale lines.
+    PeriodClosed = "period.closed",
     /// A reference table got a new version.
     RulesLoaded = "rules.loaded",
     /// A token was revoked.

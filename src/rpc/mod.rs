@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod listings;
 pub mod page_token;
 pub mod partners;
+pub mod periods;
 pub mod push;
 pub mod reference;
 pub mod registry;
@@ -29,6 +30,7 @@ use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
 use crate::proto::puente::registry::v1::registry_service_server::RegistryServiceServer;
+use crate::proto::puente::sales::v1::period_service_server::PeriodServiceServer;
 use crate::proto::puente::sales::v1::sales_analytics_service_server::SalesAnalyticsServiceServer;
 use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportServiceServer;
 use crate::proto::puente::sellers::v1::seller_service_server::SellerServiceServer;
@@ -39,6 +41,7 @@ use ledger::Ledger;
 use listings::Listings;
 use page_token::PageTokens;
 use partners::Partners;
+use periods::Periods;
 use reference::Reference;
 use registry::Registry;
 use sales::SalesReports;
@@ -100,6 +103,7 @@ fn add(routes: &mut RoutesBuilder, services: &Services) {
         .add_service(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add_service(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
+        .add_service(PeriodServiceServer::new(Periods::new(app(), pages())))
         .add_service(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
 }
 

@@ -3,8 +3,8 @@
 //! Enters: a batch, under the ledger head. Leaves: what became of each line.
 //! Rollups and totals are gathered in memory over the batch and written once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 use rust_decimal::Decimal;
@@ -14,6 +14,8 @@ use super::questions::parsed;
 use super::rollups::{Gathered, plus, unfit};
 use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
 use crate::domain::decimal::{Quantity, Totals, UnitPrice};
+use crate::domain::fault::Fault;
+use crate::domain::month::{self, Month};
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 
 /// Stores the lines that are new and says what became of each.
@@ -32,11 +34,18 @@ pub fn append(
     let mut gathered = Gathered::default();
     let mut originals = HashMap::new();
     let mut next_seq = next_seq(connection)?;
+    let closed = closed_months(connection)?;
     for row in &batch.lines {
         let identity = identity(connection, batch, row)?;
         if let Identity::Taken(first) = identity {
             answer.duplicates += 1;
             answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
+            continue;
+        }
+        let month = Month::of(row.line.sold_at.day());
+        if closed.contains(&month) {
+            answer.refused += 1;
+            answer.notes.push(out_of_time(row, month));
             continue;
         }
         let mut warnings = row.warnings.clone();
@@ -69,6 +78,21 @@ pub fn facts(answer: &BatchAnswer) -> Vec<(String, String)> {
     ]
     .map(|(name, count)| (name.to_owned(), count.to_string()))
     .to_vec()
+}
+
+/// The months that take no more lines, mostly some dozens.
+fn closed_months(connection: &Connection) -> rusqlite::Result<HashSet<Month>> {
+    connection
+        .prepare_cached("SELECT key FROM closed_months")?
+        .query_map([], |row| parsed(row, 0))?
+        .collect()
+}
+
+fn out_of_time(row: &LineRow, month: Month) -> LineNote {
+    let Fault { reason, message, .. } = month::closed(month);
+    let verdict = NoteVerdict::Refused;
+    let field = "sold_at".to_owned();
+    LineNote { field, message, ..note(row, verdict, vec![reason.to_owned()], None) }
 }
 
 fn next_seq(connection: &Connection) -> rusqlite::Result<i64> {

@@ -437,3 +437,18 @@ pub async fn lines_of_an_abandoned_report_count_nowhere(place: &dyn Place) {
     let (_, answer) = append(&*store, 5, texts("s", 3, &[&more])).await;
     assert_eq!(counts(&answer), [1, 0, 0, 0]);
 }
+
+pub async fn a_closed_month_takes_no_line_but_knows_those_it_has(place: &dyn Place) {
+    let store = place.open();
+    let sale = format!("L1 O1 SALE - A 2 10.5 {MORNING}");
+    append(&*store, 1, texts("r", 0, &[&sale])).await;
+    let closed = record(Kind::ClosedMonth, "2026-01", "CLOSED", &[]);
+    committed(&*store, change(2, vec![], vec![Write::Put(closed)])).await;
+    let late = format!("L2 O1 ADJUSTMENT L1 A -1 10.5 {MORNING}");
+    let next = "L3 O1 ADJUSTMENT L1 A -1 10.5 2026-02-01T00:00:00+08:00";
+    let (_, answer) = append(&*store, 3, texts("r", 1, &[&sale, &late, next])).await;
+    assert_eq!(counts(&answer), [1, 0, 1, 1]);
+    assert_eq!(answer.notes[1].reasons, ["PERIOD_CLOSED"]);
+    assert_eq!((answer.notes[1].field.as_str(), answer.next_line), ("sold_at", 4));
+    assert_eq!(store.report_progress("r").await.unwrap().totals.len(), 2);
+}

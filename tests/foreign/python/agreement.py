@@ -45,6 +45,9 @@ BASES = {
     "revise": ("sales.v1.SalesReportService/ReviseSalesReport", "marketplace",
                {"requestId": REQUEST_ID, "name": UNKNOWN_REPORT, "reason": "Faltaban líneas",
                 "validateOnly": True}),
+    "close": ("sales.v1.PeriodService/ClosePeriod", "ministry",
+              {"requestId": REQUEST_ID, "firstMonth": "2010-12", "validateOnly": True}),
+    "list_closed": ("sales.v1.PeriodService/ListClosedPeriods", "marketplace", {}),
     "list_reports": ("sales.v1.SalesReportService/ListSalesReports", "marketplace", {}),
     "create_listing": ("listings.v1.ListingService/CreateListing", "marketplace",
                        {"requestId": REQUEST_ID, "listing": LISTING, "validateOnly": True}),
@@ -114,6 +117,12 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("revise", "name", "salesReports/1"), ("revise", "requestId", "x"), ("revise", "reason", ""),
     ("revise", "reason", "  "), ("revise", "reason", "a\nb"), ("revise", "reason", "ñ" * 500),
     ("revise", "reason", "ñ" * 501), ("revise", "etag", "x" * 65),
+    ("close", "requestId", "x"), ("close", "firstMonth", ""), ("close", "firstMonth", "2010-13"),
+    ("close", "firstMonth", "2010-1"), ("close", "firstMonth", "1999-12"),
+    ("close", "firstMonth", "2099-12"), ("close", "firstMonth", "2010-12-01"),
+    ("close", "lastMonth", "2011-01"), ("close", "lastMonth", "2010-11"),
+    ("close", "lastMonth", "2010-00"), ("close", "firstMonth", "٢٠١٠-١٢"),
+    ("list_closed", "pageSize", -1), ("list_closed", "pageSize", 1001),
     ("list_reports", "pageSize", -1), ("list_reports", "pageSize", 1000),
     ("list_reports", "pageSize", 1001), ("list_reports", "state", 99),
     ("list_reports", "marketplace", "marketplace"),
@@ -174,6 +183,7 @@ def main(profiles: str, stubs: str) -> None:
     import puente.access.v1.partners_pb2, puente.clearance.v1.clearance_pb2  # noqa: E401,F401
     import puente.ledger.v1.ledger_pb2, puente.listings.v1.listings_pb2  # noqa: E401,F401
     import puente.registry.v1.registry_pb2, puente.sales.v1.analytics_pb2  # noqa: E401,F401
+    import puente.sales.v1.periods_pb2  # noqa: F401
     import puente.sales.v1.reports_pb2, puente.sellers.v1.sellers_pb2  # noqa: E401,F401
 
     pool = descriptor_pool.Default()
