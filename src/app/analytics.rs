@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{App, decode};
+use super::{App, decode, reports};
 use crate::change::Kind;
 use crate::domain::analytics::{
     self, Dimension, Measure, RankedListing, RollupCell, SummaryRow, TopListings,
@@ -15,8 +16,9 @@ use crate::domain::analytics::{
 use crate::domain::caller::Visibility;
 use crate::domain::exporter::argentine_day;
 use crate::domain::listing::Listing;
+use crate::domain::report::Report;
 use crate::error::{Error, Result};
-use crate::store::RollupQuery;
+use crate::store::{PageQuery, RollupQuery};
 
 /// The most rows of a summary.
 const MAX_ROWS: usize = 10_000;
@@ -88,6 +90,20 @@ impl App {
         products.truncate(limit);
         let chapters = self.chapters(&products);
         Ok(Ranking { products, chapters, currency: currency.or(asked) })
+    }
+
+    /// The same question about what had been sealed by `at`. Each line counts in the report that
+    /// took it, superseded or not, so what a report was sealed with is what was known then.
+    pub async fn as_of(&self, mut query: RollupQuery, at: Timestamp) -> Result<RollupQuery> {
+        let mut sealed = Vec::new();
+        for record in self.all(PageQuery::all(Kind::Report, reports::PAGE)).await? {
+            let report: Report = decode(&record)?.value;
+            if report.sealed_at.is_some_and(|sealed_at| sealed_at <= at) {
+                sealed.push(record.key);
+            }
+        }
+        query.reports = Some(sealed);
+        Ok(query)
     }
 
     /// Adds what buyers know a listing by.

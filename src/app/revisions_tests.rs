@@ -76,6 +76,7 @@ async fn a_revision_takes_the_place_of_what_it_corrects_and_each_line_counts_onc
     stage.push(&first, sales()).await;
     assert_eq!(stage.revise(&first).await.unwrap_err().reason, "REPORT_OPEN");
     stage.sealed(&first).await;
+    stage.clock.advance(60);
 
     let second = stage.revise(&first).await.unwrap().value;
     assert_eq!(second.report.value.revision, 2);
@@ -104,6 +105,12 @@ async fn a_revision_takes_the_place_of_what_it_corrects_and_each_line_counts_onc
     assert_eq!(former.superseded_by.as_ref(), Some(&second.key));
     assert_eq!(former.totals.len(), 1, "it stays as it was sealed");
     assert_eq!(stage.net().await, (4, "63".into()), "sealing changes no sum");
+
+    // What was said before the revision can still be asked for.
+    let before = former.sealed_at.unwrap();
+    let query = stage.app.as_of(RollupQuery::default(), before).await.unwrap();
+    let rows = stage.app.summarize(&Visibility::All, query, &[]).await.unwrap();
+    assert_eq!((rows[0].lines, rows[0].amount.to_string()), (2, "31.5".into()));
 
     let gone = stage.revise(&first).await.unwrap_err();
     assert_eq!(gone.reason, "REPORT_SUPERSEDED");

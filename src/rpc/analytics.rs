@@ -39,6 +39,21 @@ impl SalesAnalytics {
     pub fn new(app: App) -> Self {
         Self { app }
     }
+
+    /// Which rollup cells a question is about.
+    async fn query(
+        &self,
+        period: Option<common::Period>,
+        filter: Option<proto::SalesFilter>,
+    ) -> Result<RollupQuery> {
+        let as_of = filter.as_ref().and_then(|filter| filter.as_of);
+        let as_of = wire::optional_moment("filter.as_of", as_of)?;
+        let query = query(period, filter)?;
+        match as_of {
+            Some(at) => self.app.as_of(query, at).await,
+            None => Ok(query),
+        }
+    }
 }
 
 same_names!(proto::Measure, Measure { Amount, Quantity, Orders });
@@ -73,7 +88,7 @@ impl SalesAnalyticsService for SalesAnalytics {
         let caller = wire::caller(&request)?;
         let message = request.into_inner();
         let period = wire::required("period", message.period)?;
-        let query = query(Some(period), message.filter)?;
+        let query = self.query(Some(period), message.filter).await?;
         let measure = wire::optionally::<proto::Measure, _>("measure", message.measure)?
             .unwrap_or(Measure::Amount);
         let limit = match message.limit {
@@ -91,7 +106,7 @@ impl SalesAnalyticsService for SalesAnalytics {
     ) -> std::result::Result<Response<proto::SummarizeResponse>, Status> {
         let caller = wire::caller(&request)?;
         let message = request.into_inner();
-        let query = query(message.period, message.filter)?;
+        let query = self.query(message.period, message.filter).await?;
         wire::count("dimensions", &message.dimensions, 0, MAX_DIMENSIONS)?;
         wire::unique("dimensions", &message.dimensions)?;
         let mut dimensions = Vec::new();
@@ -134,6 +149,7 @@ fn query(
     Ok(RollupQuery {
         marketplace,
         report: None,
+        reports: None,
         from,
         to,
         seller: seller.map(|seller| seller.to_string()),

@@ -185,6 +185,8 @@ pub struct RollupQuery {
     pub marketplace: Option<String>,
     /// Only this report's (its key).
     pub report: Option<String>,
+    /// Only these reports' (their keys).
+    pub reports: Option<Vec<String>>,
     /// First day, inclusive.
     pub from: Option<Date>,
     /// Last day, inclusive.

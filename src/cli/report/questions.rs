@@ -87,6 +87,9 @@ struct Filter {
     /// Only sales in this currency
     #[arg(long, value_name = "ISO")]
     currency: Option<String>,
+    /// Only what had been sealed by then: a date or a moment
+    #[arg(long, value_name = "WHEN", value_parser = parse::moment)]
+    as_of: Option<prost_types::Timestamp>,
 }
 
 impl Filter {
@@ -103,6 +106,7 @@ impl Filter {
             channel: self.channel.unwrap_or_default().into(),
             destination: self.destination.unwrap_or_default(),
             currency: self.currency.unwrap_or_default(),
+            as_of: self.as_of,
         }
     }
 }

@@ -147,6 +147,7 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("top", "filter", {"sellerCuit": "30880000018"}), ("top", "filter", {"ncmPrefix": "2"}),
     ("top", "filter", {"ncmPrefix": "22"}), ("top", "filter", {"province": "AR-O"}),
     ("top", "filter", {"currency": "usd"}),
+    ("top", "filter", {"asOf": "2031-01-05T10:00:00Z"}),
     ("summarize", "period", GONE),
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_DAY", "DIMENSION_MONTH"]),
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_KIND"]),
