@@ -107,7 +107,10 @@ impl From<Status> for Failure {
         let details = status.get_error_details();
         let info = details.error_info();
         let mut failure = Self::new(
-            info.map_or_else(|| code_name(status.code()).to_owned(), |i| i.reason.clone()),
+            info.map_or_else(
+                || crate::status::code_name(status.code()).to_owned(),
+                |i| i.reason.clone(),
+            ),
             status.message(),
         );
         if failure.message.is_empty() {
@@ -169,28 +172,6 @@ impl From<crate::error::Error> for Failure {
 impl From<crate::domain::fault::Fault> for Failure {
     fn from(fault: crate::domain::fault::Fault) -> Self {
         crate::error::Error::from(fault).into()
-    }
-}
-
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

@@ -21,6 +21,7 @@ use super::service::Parts;
 use super::trace::{TRACEPARENT, Trace};
 use crate::domain::partner::PartnerId;
 use crate::proto::MethodAccess;
+use crate::status::code_name;
 
 /// A call in progress; recorded as CANCELLED if dropped before its end.
 pub(super) struct Call {
@@ -124,7 +125,7 @@ impl Call {
         let Some(mut record) = self.record.take() else { return };
         let took = self.began.elapsed();
         let method = self.known.map_or("unknown", |row| row.path);
-        record.code = name(code);
+        record.code = code_name(code);
         reason.clone_into(&mut record.reason);
         record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.span.record("code", record.code);
@@ -142,27 +143,4 @@ impl Drop for Call {
 /// The connection a request came over.
 pub(super) fn connection_of<B>(request: &Request<B>) -> Option<&Arc<Connection>> {
     request.extensions().get::<Arc<Connection>>()
-}
-
-/// The code's name in google.rpc.Code.
-pub(super) fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
