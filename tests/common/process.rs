@@ -91,6 +91,7 @@ impl Served {
     }
 
     /// Its process id.
+    #[allow(dead_code, reason = "only the bench looks at processes from outside")]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
