@@ -12,8 +12,9 @@ use puente::proto::puente::listings::v1::{
 use puente::proto::puente::sales::v1::sales_analytics_service_client::SalesAnalyticsServiceClient;
 use puente::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
 use puente::proto::puente::sales::v1::{
-    Dimension, GetSalesReportRequest, ListSalesReportsRequest, Measure, SalesFilter,
-    SealSalesReportRequest, SummarizeRequest, TopProductsRequest,
+    Dimension, GetSalesReportRequest, ListSaleLinesRequest, ListSalesReportsRequest, Measure,
+    ReviseSalesReportRequest, SalesFilter, SealSalesReportRequest, SummarizeRequest,
+    TopProductsRequest,
 };
 use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
 use puente::proto::puente::sellers::v1::{GetVerificationRequest, RequestVerificationRequest};
@@ -163,6 +164,22 @@ async fn what_is_anothers_does_not_exist() {
             name,
             ..Default::default()
         })
+    );
+    hidden!(
+        second,
+        reports,
+        SalesReportServiceClient.revise_sales_report(|name| ReviseSalesReportRequest {
+            request_id: fresh(),
+            name,
+            reason: "lines were missing".into(),
+            ..Default::default()
+        })
+    );
+    hidden!(
+        second,
+        reports,
+        SalesReportServiceClient
+            .list_sale_lines(|report| ListSaleLinesRequest { report, ..Default::default() })
     );
     let asked = [reports[0].as_str(), reports[1].as_str()];
     let appended = [

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::App;
 use super::catalog::Offered;
 use super::write::{Intent, Written, answered, refused};
+use super::{App, Page};
 use crate::change::{
     BatchAnswer, Change, Expect, Kind, LineBatch, LineNote, LineRow, Refusal, Write,
 };
@@ -19,6 +19,7 @@ use crate::domain::sale::{SaleLine, WarningReason};
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::writer::Queued;
+use crate::store::{LineQuery, StoredLine};
 
 /// The report that lines are pushed into: what of it never changes.
 #[derive(Clone, Debug)]
@@ -70,6 +71,22 @@ impl App {
         let target =
             Target { key: key.to_owned(), marketplace: report.marketplace, period: report.period };
         Ok((target, report.state))
+    }
+
+    /// Stored lines of a report, as far as the caller may see it, in the order they were stored.
+    pub async fn stored_lines(
+        &self,
+        visibility: &Visibility,
+        mut query: LineQuery,
+    ) -> Result<Page<StoredLine>> {
+        self.held_report(visibility, &query.report).await?;
+        let asked = query.limit as usize;
+        query.limit = query.limit.saturating_add(1);
+        let mut items = self.store.lines(query).await?;
+        let more = items.len() > asked;
+        items.truncate(asked);
+        let next = items.last().filter(|_| more).map(|last| last.seq.to_string());
+        Ok(Page { items, next })
     }
 
     /// Appends one batch and waits until it is durable.

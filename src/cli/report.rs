@@ -1,5 +1,6 @@
 //! `puente report`: what was sold, and corrections of what was reported.
 
+mod lines;
 mod questions;
 
 use super::output::{date, facts, moment, number, show, table, word};
@@ -18,6 +19,7 @@ pub enum Report {
     Get(Get),
     List(List),
     Revise(Revise),
+    Lines(lines::Lines),
     TopProducts(questions::TopProducts),
     Summary(questions::Summary),
 }
@@ -78,6 +80,7 @@ impl Report {
             Self::Get(get) => get.run().await,
             Self::List(list) => list.run().await,
             Self::Revise(revise) => revise.run().await,
+            Self::Lines(lines) => lines.run().await,
             Self::TopProducts(top) => top.run().await,
             Self::Summary(summary) => summary.run().await,
         }

@@ -2,6 +2,7 @@
 //!
 //! Enters: requests of `SalesReportService`. Leaves: its answers.
 
+mod lines;
 pub mod wire;
 
 use std::pin::Pin;
@@ -18,9 +19,10 @@ use crate::app::write::Written;
 use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportService;
 use crate::proto::puente::sales::v1::{
     AppendSaleLinesRequest, AppendSaleLinesResponse, GetSalesReportRequest, GetSalesReportResponse,
-    ListSalesReportsRequest, ListSalesReportsResponse, OpenSalesReportRequest,
-    OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse, ReviseSalesReportRequest,
-    ReviseSalesReportResponse, SealSalesReportRequest, SealSalesReportResponse,
+    ListSaleLinesRequest, ListSaleLinesResponse, ListSalesReportsRequest, ListSalesReportsResponse,
+    OpenSalesReportRequest, OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse,
+    ReviseSalesReportRequest, ReviseSalesReportResponse, SealSalesReportRequest,
+    SealSalesReportResponse,
 };
 
 /// Serves sales reports.
@@ -37,7 +39,7 @@ impl SalesReports {
 }
 
 writes!(OpenSalesReportRequest, SealSalesReportRequest, ReviseSalesReportRequest);
-paged!(ListSalesReportsRequest);
+paged!(ListSalesReportsRequest, ListSaleLinesRequest);
 
 #[tonic::async_trait]
 impl SalesReportService for SalesReports {
@@ -134,6 +136,21 @@ impl SalesReportService for SalesReports {
         let key = convert::report_key("name", &request.get_ref().name)?;
         let report = self.app.report(&caller.visibility(), &key).await?;
         Ok(Response::new(GetSalesReportResponse { report: Some(convert::report(report)) }))
+    }
+
+    async fn list_sale_lines(
+        &self,
+        request: Request<ListSaleLinesRequest>,
+    ) -> Result<Response<ListSaleLinesResponse>, Status> {
+        let caller = shared::caller(&request)?;
+        let mut message = request.into_inner();
+        let asked = self.pages.open(&caller, &mut message)?;
+        let query = lines::query(&message, &asked)?;
+        let page = self.app.stored_lines(&caller.visibility(), query).await?;
+        Ok(Response::new(ListSaleLinesResponse {
+            next_page_token: self.pages.next(&asked, page.next.as_deref())?,
+            lines: page.items.into_iter().map(lines::stored).collect(),
+        }))
     }
 
     async fn list_sales_reports(

@@ -22,6 +22,7 @@ use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Ref
 use crate::domain::analytics::{Dimension, RollupCell};
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
+use crate::domain::sale::{SaleLine, WarningReason};
 use crate::error::Result;
 use crate::ledger::{Hash, Node, Receipt, Tree};
 
@@ -68,6 +69,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rollup cells that match.
     async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>>;
+
+    /// Lines of a report that match, in the order they were stored.
+    async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>>;
 
     /// Answers if the store can be read; used by readiness.
     async fn ping(&self) -> Result<()>;
@@ -118,6 +122,34 @@ impl PageQuery {
             limit,
         }
     }
+}
+
+/// Which lines of a report to read.
+#[derive(Clone, Debug)]
+pub struct LineQuery {
+    /// Key of the report.
+    pub report: String,
+    /// Only those with something odd about them, or only those without.
+    pub remarked: Option<bool>,
+    /// Only those odd for this reason.
+    pub reason: Option<WarningReason>,
+    /// Only those stored after this one (its `seq`); 0 for the first page.
+    pub after: u64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A sale line as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLine {
+    /// Its place among all lines; ascends in the order they were stored.
+    pub seq: u64,
+    /// The ledger entry that took it.
+    pub entry: u64,
+    /// The line.
+    pub line: SaleLine,
+    /// What was odd about it when it came.
+    pub reasons: Vec<WarningReason>,
 }
 
 /// A request that was answered before.

@@ -73,6 +73,7 @@ on_every_store! {
     lines::lines_that_cannot_be_recorded_do_not_touch_their_neighbours,
     lines::lines_of_an_abandoned_report_count_nowhere,
     lines::a_closed_month_takes_no_line_but_knows_those_it_has,
+    lines::lines_read_back_as_they_came,
     lines::a_batch_is_refused_whole_when_the_report_is_closed,
     rebatching::any_batching_gives_the_same_totals,
 }

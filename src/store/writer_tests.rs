@@ -8,7 +8,9 @@ use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
-use crate::store::{PageQuery, ReportProgress, RollupQuery, StoredEntry, StoredRequest};
+use crate::store::{
+    LineQuery, PageQuery, ReportProgress, RollupQuery, StoredEntry, StoredLine, StoredRequest,
+};
 
 /// A store whose commits may be durable, and which never says so.
 struct Silent;
@@ -46,6 +48,9 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn rollups(&self, _: RollupQuery) -> Result<Vec<RollupCell>> {
+        unimplemented!()
+    }
+    async fn lines(&self, _: LineQuery) -> Result<Vec<StoredLine>> {
         unimplemented!()
     }
     async fn ping(&self) -> Result<()> {

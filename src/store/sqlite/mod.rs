@@ -9,6 +9,7 @@ mod group;
 mod lines;
 mod questions;
 mod rollups;
+mod stored;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    Group, Judged, PageQuery, ReportProgress, RollupQuery, Store, StoredEntry, StoredRequest,
+    Group, Judged, LineQuery, PageQuery, ReportProgress, RollupQuery, Store, StoredEntry,
+    StoredLine, StoredRequest,
 };
 use crate::change::{BatchAnswer, Kind, LineBatch, Record};
 use crate::domain::analytics::RollupCell;
@@ -188,6 +190,10 @@ impl Store for SqliteStore {
 
     async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>> {
         self.read(move |c| questions::rollups(c, &query)).await
+    }
+
+    async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>> {
+        self.read(move |c| stored::lines(c, &query)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::change::{BatchAnswer, LineBatch, LineListing, LineNote, LineRow, NoteVerdict, Refusal};
 use crate::domain::analytics::RollupCell;
 use crate::domain::sale::{SaleLine, WarningReason};
-use crate::store::{KindTotal, ReportProgress, RollupQuery};
+use crate::store::{KindTotal, LineQuery, ReportProgress, RollupQuery, StoredLine};
 
 /// A line written as `line_id order_id kind original|- sku quantity unit_price sold_at`, in CNY
 /// and to CN-SH.
@@ -451,4 +451,45 @@ pub async fn a_closed_month_takes_no_line_but_knows_those_it_has(place: &dyn Pla
     assert_eq!(answer.notes[1].reasons, ["PERIOD_CLOSED"]);
     assert_eq!((answer.notes[1].field.as_str(), answer.next_line), ("sold_at", 4));
     assert_eq!(store.report_progress("r").await.unwrap().totals.len(), 2);
+}
+
+pub async fn lines_read_back_as_they_came(place: &dyn Place) {
+    let store = place.open();
+    let sale = format!("L1 O1 SALE - A 2 10.500 {MORNING}");
+    let mut full = row(1, &format!("L2 O1 REFUND L1 A 1 0.125 {MORNING}"));
+    full.line.destination = None;
+    full.line.declaration = Some("18817EC08028500L".parse().unwrap());
+    full.line.declaration_item = Some(2);
+    full.line.other_amounts = Some(Box::new(crate::domain::sale::OtherAmounts {
+        tax: Some("0.21".parse().unwrap()),
+        ..Default::default()
+    }));
+    let unmatched = row(2, &format!("L3 O1 RETURN L0 A 1 1 {MORNING}"));
+    let exceeding = row(3, &format!("L4 O1 RETURN L1 A 3 1 {MORNING}"));
+    let rows = vec![row(0, &sale), full, unmatched, exceeding];
+    let came: Vec<SaleLine> = rows.iter().map(|row| row.line.clone()).collect();
+    let (entry, _) = append(&*store, 1, batch("r", 0, rows)).await;
+
+    let all =
+        LineQuery { report: "r".to_owned(), remarked: None, reason: None, after: 0, limit: 10 };
+    let stored = store.lines(all.clone()).await.unwrap();
+    assert_eq!(stored.iter().map(|one| one.line.clone()).collect::<Vec<_>>(), came);
+    assert!(stored.iter().all(|one| one.entry == entry));
+    let ids = |lines: Vec<StoredLine>| -> Vec<String> {
+        lines.iter().map(|one| one.line.line_id.to_string()).collect()
+    };
+    let after = LineQuery { after: stored[1].seq, limit: 1, ..all.clone() };
+    assert_eq!(ids(store.lines(after).await.unwrap()), ["L3"]);
+    for (remarked, reason, found) in [
+        (Some(false), None, &["L1", "L2"][..]),
+        (Some(true), None, &["L3", "L4"]),
+        (None, Some(WarningReason::UnknownOriginal), &["L3"]),
+        (Some(true), Some(WarningReason::ExceedsOriginal), &["L4"]),
+        (None, Some(WarningReason::UnknownSku), &[]),
+    ] {
+        let query = LineQuery { remarked, reason, ..all.clone() };
+        assert_eq!(ids(store.lines(query).await.unwrap()), found, "{remarked:?} {reason:?}");
+    }
+    let elsewhere = LineQuery { report: "q".to_owned(), ..all };
+    assert_eq!(store.lines(elsewhere).await.unwrap(), []);
 }
