@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod checkpoints;
 pub mod clearance;
 pub mod exporters;
+pub mod known;
 pub mod ledger;
 pub mod lines;
 pub mod listings;
@@ -56,6 +57,8 @@ pub struct App {
     pub reference: Arc<reference::Reference>,
     /// Listings that sale lines asked about lately, in memory.
     pub catalog: Arc<catalog::Catalog>,
+    /// Exporters that were asked about lately, in memory.
+    pub known_exporters: Arc<known::KnownExporters>,
 }
 
 impl App {
@@ -69,6 +72,7 @@ impl App {
             directory: Arc::new(access::Directory::default()),
             reference: Arc::new(reference::Reference::default()),
             catalog: Arc::new(catalog::Catalog::default()),
+            known_exporters: Arc::new(known::KnownExporters::default()),
         };
         app.refresh(Kind::Partner).await?;
         app.refresh(Kind::ReferenceTable).await?;

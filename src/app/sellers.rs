@@ -3,16 +3,13 @@
 //! Enters: CUITs and the two clocks of the question. Leaves: the smallest answer there is; no
 //! name, no cause.
 
-use std::collections::{HashMap, HashSet};
-
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{App, decode};
-use crate::change::Kind;
+use super::App;
 use crate::domain::caller::Caller;
 use crate::domain::cuit::Cuit;
-use crate::domain::exporter::{Eligibility, Exporter, IneligibleReason, argentine_day};
+use crate::domain::exporter::{Eligibility, IneligibleReason, argentine_day};
 use crate::domain::ncm::Chapter;
 use crate::error::{Error, Result};
 
@@ -78,11 +75,12 @@ impl App {
     ) -> Result<Vec<Answer>> {
         let now = self.env.now();
         let day = argentine_day(question.at.unwrap_or(now));
-        let exporters = self.exporters_of(cuits.iter().map(ToString::to_string).collect()).await?;
+        let exporters = self.exporters_of(&cuits).await?;
         let mut answers = Vec::with_capacity(cuits.len());
         for cuit in cuits {
             let eligibility = exporters
                 .get(&cuit)
+                .and_then(Option::as_ref)
                 .map(|one| one.eligibility(day, question.as_known_at, question.chapter));
             let verdict = match eligibility {
                 Some(Eligibility::Eligible { since }) => Verdict::Eligible { since },
@@ -94,21 +92,6 @@ impl App {
             answers.push(Answer { cuit, verdict, checked_at: now });
         }
         Ok(answers)
-    }
-
-    /// Those of the exporters that there are.
-    pub async fn exporters_of(&self, mut keys: Vec<String>) -> Result<HashMap<Cuit, Exporter>> {
-        let mut seen = HashSet::new();
-        keys.retain(|key| seen.insert(key.clone()));
-        let mut exporters = HashMap::with_capacity(keys.len());
-        if keys.is_empty() {
-            return Ok(exporters);
-        }
-        for record in self.store.records(Kind::Exporter, keys).await? {
-            let exporter: Exporter = decode(&record)?.value;
-            exporters.insert(exporter.cuit, exporter);
-        }
-        Ok(exporters)
     }
 
     async fn unknown_or_waiting(

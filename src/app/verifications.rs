@@ -180,13 +180,13 @@ impl App {
     async fn follow(&self, verifications: &mut [Versioned<Verification>]) -> Result<()> {
         let today = self.today();
         let verified = verifications.iter().map(|held| &held.value);
-        let keys: Vec<String> = verified
+        let cuits: Vec<Cuit> = verified
             .filter(|one| one.state == VerificationState::Verified)
-            .map(|one| one.cuit.to_string())
+            .map(|one| one.cuit)
             .collect();
-        let exporters = self.exporters_of(keys).await?;
+        let exporters = self.exporters_of(&cuits).await?;
         for held in verifications {
-            if let Some(exporter) = exporters.get(&held.value.cuit) {
+            if let Some(Some(exporter)) = exporters.get(&held.value.cuit) {
                 held.value.follow(exporter.standing(today).map(|standing| standing.status));
             }
         }

@@ -1,4 +1,4 @@
-//! The common course of every write: replay, plan, submit, try again if stale.
+//! The common course of every write: plan, submit or replay, try again if stale.
 //!
 //! Enters: an [`Intent`] and a way to plan. Leaves: the answer with its receipt.
 
@@ -91,9 +91,10 @@ impl<T> Written<T> {
 }
 
 impl App {
-    /// Answers from an earlier request with the same key, or plans and submits.
+    /// Plans and submits, or answers from an earlier request with the same key.
     ///
-    /// `plan` is called again if what it read changed before its change was applied. A plan that
+    /// `plan` changes nothing; it is also called for a request that turns out to be a repeated
+    /// one, and again if what it read changed before its change was applied. A plan that
     /// neither writes nor expects anything is answered without a receipt.
     ///
     /// # Errors
@@ -104,23 +105,19 @@ impl App {
         P: FnMut() -> F,
         F: Future<Output = Result<Plan<T>>>,
     {
-        if let Some(earlier) = self.replay(intent).await? {
-            return answered(earlier);
-        }
         for _ in 0..ATTEMPTS {
-            let Plan { answer, expect, writes, draft } = match plan().await {
-                Ok(plan) => plan,
-                // The same request, sent twice at once, may have been done since it was looked
-                // for: what it changed is no reason to refuse it.
-                Err(error) => {
-                    return match self.replay(intent).await? {
-                        Some(earlier) => answered(earlier),
-                        None => Err(error),
-                    };
-                }
-            };
-            let nothing = writes.is_empty() && expect.is_empty();
-            if intent.validate_only || nothing {
+            let planned = plan().await;
+            let submits = planned.as_ref().is_ok_and(|plan| {
+                !intent.validate_only && !(plan.writes.is_empty() && plan.expect.is_empty())
+            });
+            // The store answers a repeated request from its keys when it is submitted. Only what
+            // is not submitted must be looked up here: what the request itself changed, sent
+            // twice at once or again, is no reason to refuse it.
+            if !submits && let Some(earlier) = self.replay(intent).await? {
+                return answered(earlier);
+            }
+            let Plan { answer, expect, writes, draft } = planned?;
+            if !submits {
                 return Ok(Written { value: answer, receipt: None, replayed: false });
             }
             let encoded = encode(&answer)?;

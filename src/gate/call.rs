@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use tracing::Span;
-use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::audit::AuditRecord;
@@ -51,18 +50,6 @@ impl Call {
             trace_id: trace.id(),
             duration_us: 0,
         };
-        let span = tracing::info_span!(
-            target: "puente::rpc",
-            "rpc",
-            method = known.map_or("unknown", |row| row.path),
-            partner = Empty,
-            code = Empty,
-            trace_id = record.trace_id,
-        );
-        if let Some(parent) = trace.parent() {
-            // Fails only where no exporter listens.
-            let _ = span.set_parent(parent);
-        }
         parts.metrics.call_began();
         Self {
             parts: parts.clone(),
@@ -70,15 +57,31 @@ impl Call {
             record: Some(record),
             known,
             trace,
-            span,
+            span: Span::none(),
         }
     }
 
     /// Notes whose call it is.
     pub(super) fn of_partner(&mut self, partner: &PartnerId) {
-        self.span.record("partner", partner.as_str());
         if let Some(record) = &mut self.record {
             partner.as_str().clone_into(&mut record.partner);
+        }
+        self.open_span(partner.as_str());
+    }
+
+    /// Opens the span whole: the log formats a span's fields when it is opened, and all of them
+    /// again for each that is added later.
+    fn open_span(&mut self, partner: &str) {
+        self.span = tracing::info_span!(
+            target: "puente::rpc",
+            "rpc",
+            method = self.known.map_or("unknown", |row| row.path),
+            partner,
+            trace_id = self.trace.id(),
+        );
+        if let Some(parent) = self.trace.parent() {
+            // Fails only where no exporter listens.
+            let _ = self.span.set_parent(parent);
         }
     }
 
@@ -128,7 +131,11 @@ impl Call {
         record.code = code_name(code);
         reason.clone_into(&mut record.reason);
         record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.span.record("code", record.code);
+        if record.partner.is_empty() {
+            self.open_span("");
+        }
+        // For traces only: in the log the record itself has it.
+        self.span.set_attribute("code", record.code);
         self.parts.metrics.call_ended(method, &record.partner, record.code, took);
         self.span.in_scope(|| self.parts.audit.record(record));
     }

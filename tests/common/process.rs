@@ -16,9 +16,14 @@ pub struct Ran {
     pub err: String,
 }
 
+/// The binary under test; another build of it may be named, to measure one against the other.
+fn binary() -> PathBuf {
+    std::env::var_os("PUENTE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_puente").into()).into()
+}
+
 /// The binary, without anything that this process's environment would tell it.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_puente"));
+    let mut command = Command::new(binary());
     for name in ["PUENTE_PROFILE", "PUENTE_CONFIG", "PUENTE_LISTEN", "PUENTE_ADMIN_LISTEN"] {
         command.env_remove(name);
     }

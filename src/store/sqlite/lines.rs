@@ -3,10 +3,11 @@
 //! Enters: a batch, under the ledger head. Leaves: what became of each line.
 //! Rollups and totals are gathered in memory over the batch and written once.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use rust_decimal::Decimal;
 
 use super::documents::{signed, unsigned};
@@ -35,15 +36,22 @@ pub fn append(
     let mut originals = HashMap::new();
     let mut next_seq = next_seq(connection)?;
     let closed = closed_months(connection)?;
+    let mut identity = Identity::over(connection)?;
+    let mut insert = Insert::over(connection)?;
     for row in &batch.lines {
-        let identity = identity(connection, batch, row)?;
-        if let Identity::Taken(first) = identity {
+        // A closed month takes no line, so none may take an id there.
+        let month = Month::of(row.line.sold_at.day());
+        let is_closed = closed.contains(&month);
+        let taken = match is_closed {
+            true => identity.taken(batch, row)?,
+            false => identity.take(batch, row, entry, next_seq)?,
+        };
+        if let Some(first) = taken {
             answer.duplicates += 1;
             answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
             continue;
         }
-        let month = Month::of(row.line.sold_at.day());
-        if closed.contains(&month) {
+        if is_closed {
             answer.refused += 1;
             answer.notes.push(out_of_time(row, month));
             continue;
@@ -51,8 +59,7 @@ pub fn append(
         let mut warnings = row.warnings.clone();
         judge_original(connection, batch, row, &mut originals, &mut warnings)?;
         let cell = gathered.add(connection, batch, row, &warnings)?;
-        identify(connection, batch, row, &identity, entry, next_seq)?;
-        insert(connection, batch, row, &warnings, cell, entry, next_seq)?;
+        insert.line(batch, row, &warnings, cell, entry, next_seq)?;
         next_seq += 1;
         if warnings.is_empty() {
             answer.accepted += 1;
@@ -101,68 +108,66 @@ fn next_seq(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// What is known of a line id.
-enum Identity {
-    /// It never came.
-    New,
-    /// The report that took it was abandoned: it counts nowhere.
-    Free,
-    /// The entry that took it.
-    Taken(u64),
+/// Who took which line id; statements are made once for a batch.
+struct Identity<'c> {
+    insert: CachedStatement<'c>,
+    read: CachedStatement<'c>,
+    is_abandoned: CachedStatement<'c>,
+    replace: CachedStatement<'c>,
 }
 
-fn identity(
-    connection: &Connection,
-    batch: &LineBatch,
-    row: &LineRow,
-) -> rusqlite::Result<Identity> {
-    let found: Option<(i64, i64)> = connection
-        .prepare_cached(
-            "SELECT entry_index, line_seq FROM line_identity \
-             WHERE marketplace = ?1 AND line_id = ?2",
-        )?
-        .query_row((batch.marketplace.as_str(), row.line.line_id.as_str()), |row| {
-            Ok((row.get(0)?, row.get(1)?))
+impl<'c> Identity<'c> {
+    fn over(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            insert: connection.prepare_cached(
+                "INSERT INTO line_identity (marketplace, line_id, entry_index, line_seq) \
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?,
+            read: connection.prepare_cached(
+                "SELECT entry_index, line_seq FROM line_identity \
+                 WHERE marketplace = ?1 AND line_id = ?2",
+            )?,
+            is_abandoned: connection.prepare_cached(
+                "SELECT 1 FROM sale_lines s JOIN sales_reports r ON r.key = s.report \
+                 WHERE s.line_seq = ?1 AND r.state = 'ABANDONED'",
+            )?,
+            replace: connection.prepare_cached(
+                "UPDATE line_identity SET entry_index = ?3, line_seq = ?4 \
+                 WHERE marketplace = ?1 AND line_id = ?2",
+            )?,
         })
-        .optional()?;
-    let Some((entry, seq)) = found else { return Ok(Identity::New) };
-    let abandoned = connection
-        .prepare_cached(
-            "SELECT 1 FROM sale_lines s JOIN sales_reports r ON r.key = s.report \
-             WHERE s.line_seq = ?1 AND r.state = 'ABANDONED'",
-        )?
-        .exists([seq])?;
-    Ok(if abandoned { Identity::Free } else { Identity::Taken(unsigned(entry)) })
-}
+    }
 
-/// Makes the line's id that of the line about to be stored.
-fn identify(
-    connection: &Connection,
-    batch: &LineBatch,
-    row: &LineRow,
-    identity: &Identity,
-    entry: u64,
-    seq: i64,
-) -> rusqlite::Result<()> {
-    let sql = match identity {
-        // The unique key is the backstop of "counts once".
-        Identity::New | Identity::Taken(_) => {
-            "INSERT INTO line_identity (marketplace, line_id, entry_index, line_seq) \
-             VALUES (?1, ?2, ?3, ?4)"
+    /// Takes the id for the line about to be stored, or answers the entry that has taken it
+    /// before. The unique key is what makes a line count once.
+    fn take(
+        &mut self,
+        batch: &LineBatch,
+        row: &LineRow,
+        entry: u64,
+        seq: i64,
+    ) -> rusqlite::Result<Option<u64>> {
+        let own = (batch.marketplace.as_str(), row.line.line_id.as_str(), signed(entry), seq);
+        if self.insert.execute(own)? == 1 {
+            return Ok(None);
         }
-        Identity::Free => {
-            "UPDATE line_identity SET entry_index = ?3, line_seq = ?4 \
-             WHERE marketplace = ?1 AND line_id = ?2"
+        let taken = self.taken(batch, row)?;
+        if taken.is_none() {
+            self.replace.execute(own)?;
         }
-    };
-    let line_id = row.line.line_id.as_str();
-    connection.prepare_cached(sql)?.execute((
-        batch.marketplace.as_str(),
-        line_id,
-        signed(entry),
-        seq,
-    ))?;
-    Ok(())
+        Ok(taken)
+    }
+
+    /// The entry that has taken the id; none if it never came, or if the report that took it was
+    /// abandoned and so counts nowhere.
+    fn taken(&mut self, batch: &LineBatch, row: &LineRow) -> rusqlite::Result<Option<u64>> {
+        let id = (batch.marketplace.as_str(), row.line.line_id.as_str());
+        let found: Option<(i64, i64)> =
+            self.read.query_row(id, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((entry, seq)) = found else { return Ok(None) };
+        let abandoned = self.is_abandoned.exists([seq])?;
+        Ok((!abandoned).then(|| unsigned(entry)))
+    }
 }
 
 fn note(
@@ -274,30 +279,30 @@ fn taken_back(kind: SaleKind, quantity: Quantity, price: UnitPrice) -> Totals {
     Totals { lines: 1, quantity: -quantity, amount: -amount }
 }
 
-fn insert(
-    connection: &Connection,
-    batch: &LineBatch,
-    row: &LineRow,
-    warnings: &[WarningReason],
-    cell: Option<i64>,
-    entry: u64,
-    seq: i64,
-) -> rusqlite::Result<()> {
-    let line = &row.line;
-    let verdict = if warnings.is_empty() {
-        "ACCEPTED".to_owned()
-    } else {
-        warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join(";")
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO sale_lines (line_seq, report, marketplace, line_id, order_id, kind, \
+/// Stores lines; the statement is made once for a batch.
+struct Insert<'c>(CachedStatement<'c>);
+
+impl<'c> Insert<'c> {
+    fn over(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let sql = "INSERT INTO sale_lines (line_seq, report, marketplace, line_id, order_id, kind, \
              original_line_id, sku, listing, quantity, unit_price, currency, sold_at, day, \
              destination, declaration, declaration_item, other_amounts, cell, verdict, entry_index) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20, ?21)",
-        )?
-        .execute(rusqlite::params![
+             ?18, ?19, ?20, ?21)";
+        connection.prepare_cached(sql).map(Self)
+    }
+
+    fn line(
+        &mut self,
+        batch: &LineBatch,
+        row: &LineRow,
+        warnings: &[WarningReason],
+        cell: Option<i64>,
+        entry: u64,
+        seq: i64,
+    ) -> rusqlite::Result<()> {
+        let line = &row.line;
+        self.0.execute(rusqlite::params![
             seq,
             batch.report,
             batch.marketplace.as_str(),
@@ -317,10 +322,19 @@ fn insert(
             line.declaration_item,
             other_amounts(line),
             cell,
-            verdict,
+            verdict(warnings),
             signed(entry),
         ])?;
-    Ok(())
+        Ok(())
+    }
+}
+
+fn verdict(warnings: &[WarningReason]) -> Cow<'static, str> {
+    match warnings {
+        [] => Cow::Borrowed("ACCEPTED"),
+        [one] => Cow::Borrowed(one.as_str()),
+        many => Cow::Owned(many.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(";")),
+    }
 }
 
 /// The optional amounts as one JSON object, absent where the line has none.

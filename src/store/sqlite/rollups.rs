@@ -3,9 +3,11 @@
 //! Enters: lines as they are stored. Leaves: sums, gathered in memory over a batch and written
 //! once; exact, or refused.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
@@ -15,7 +17,9 @@ use crate::domain::currency::Currency;
 use crate::domain::decimal::Totals;
 use crate::domain::fault::Fault;
 use crate::domain::listing::listing_key;
+use crate::domain::place::Destination;
 use crate::domain::sale::{SaleKind, WarningReason};
+use crate::domain::text::Sku;
 
 /// What a batch adds to rollups and totals.
 #[derive(Default)]
@@ -35,12 +39,18 @@ struct Cell {
 
 #[derive(PartialEq, Eq, Hash)]
 struct CellKey {
-    day: String,
-    listing: String,
-    about: Option<Arc<LineListing>>,
-    destination: String,
-    currency: String,
+    day: Date,
+    goods: Goods,
+    destination: Option<Destination>,
+    currency: Currency,
     kind: SaleKind,
+}
+
+/// What was sold: a known listing, or the sku of one that is not.
+#[derive(PartialEq, Eq, Hash)]
+enum Goods {
+    Listed(Arc<LineListing>),
+    Unlisted(Sku),
 }
 
 /// Exact sum; refused rather than rounded when it no longer fits 28 digits.
@@ -70,23 +80,22 @@ impl Gathered {
         if warnings.contains(&WarningReason::ExceedsOriginal) {
             return Ok(None);
         }
-        let listing = match &row.listing {
-            Some(listing) => listing.key.clone(),
-            None => listing_key(&batch.marketplace, line.sku.as_str()),
+        let goods = match &row.listing {
+            Some(listing) => Goods::Listed(listing.clone()),
+            None => Goods::Unlisted(line.sku.clone()),
         };
         let key = CellKey {
-            day: line.sold_at.day().to_string(),
-            listing,
-            about: row.listing.clone(),
-            destination: line.destination.as_ref().map(ToString::to_string).unwrap_or_default(),
-            currency: line.currency.to_string(),
+            day: line.sold_at.day(),
+            goods,
+            destination: line.destination,
+            currency: line.currency,
             kind: line.kind,
         };
         if let Some(cell) = self.cells.get_mut(&key) {
             cell.sums = plus(cell.sums, one)?;
             return Ok(Some(cell.id));
         }
-        let mut cell = match held_cell(connection, &batch.report, &key)? {
+        let mut cell = match held_cell(connection, batch, &key)? {
             Some((id, sums)) => Cell { id, new: false, sums },
             None => Cell { id: self.fresh_cell(connection)?, new: true, sums: Totals::default() },
         };
@@ -140,20 +149,32 @@ impl Gathered {
     }
 }
 
-/// What a line's listing adds to the key of its cell: seller, ncm, channel, province, size class.
-fn about(key: &CellKey) -> [&str; 5] {
-    match key.about.as_deref() {
-        None => [""; 5],
-        Some(l) => [&l.seller, &l.ncm, l.channel.as_str(), &l.province, &l.size_class],
-    }
+/// A key as the table has it: day, listing, destination, then what the listing adds to it, which
+/// is seller, ncm, channel, province, size class.
+fn columns<'k>(
+    batch: &LineBatch,
+    key: &'k CellKey,
+) -> (String, Cow<'k, str>, String, [&'k str; 5]) {
+    let destination = key.destination.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (listing, about) = match &key.goods {
+        Goods::Unlisted(sku) => {
+            (Cow::Owned(listing_key(&batch.marketplace, sku.as_str())), [""; 5])
+        }
+        Goods::Listed(l) => (
+            Cow::Borrowed(l.key.as_str()),
+            [&*l.seller, &*l.ncm, l.channel.as_str(), &*l.province, &*l.size_class],
+        ),
+    };
+    (key.day.to_string(), listing, destination, about)
 }
 
 fn held_cell(
     connection: &Connection,
-    report: &str,
+    batch: &LineBatch,
     key: &CellKey,
 ) -> rusqlite::Result<Option<(i64, Totals)>> {
-    let [seller, ncm, channel, province, size_class] = about(key);
+    let (day, listing, destination, about) = columns(batch, key);
+    let [seller, ncm, channel, province, size_class] = about;
     connection
         .prepare_cached(
             "SELECT lines, quantity, amount, cell FROM rollup_cells WHERE report = ?1 AND \
@@ -162,12 +183,12 @@ fn held_cell(
         )?
         .query_row(
             (
-                report,
-                &key.day,
-                &key.listing,
+                &batch.report,
+                day,
+                listing,
                 key.kind.as_str(),
-                &key.currency,
-                &key.destination,
+                key.currency.as_str(),
+                destination,
                 seller,
                 ncm,
                 channel,
@@ -196,7 +217,8 @@ fn write_cell(
             .execute((cell.id, lines, quantity, amount))?;
         return Ok(());
     }
-    let [seller, ncm, channel, province, size_class] = about(key);
+    let (day, listing, destination, about) = columns(batch, key);
+    let [seller, ncm, channel, province, size_class] = about;
     connection
         .prepare_cached(
             "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
@@ -207,15 +229,15 @@ fn write_cell(
             cell.id,
             batch.report,
             batch.marketplace.as_str(),
-            key.day,
-            key.listing,
+            day,
+            listing,
             seller,
             ncm,
             channel,
             province,
             size_class,
-            key.destination,
-            key.currency,
+            destination,
+            key.currency.as_str(),
             key.kind.as_str(),
             lines,
             quantity,
