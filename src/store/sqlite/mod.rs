@@ -44,7 +44,9 @@ const STATEMENTS: usize = 128;
 
 /// A store in one file of this machine.
 pub struct SqliteStore {
-    jobs: std::sync::mpsc::Sender<Job>,
+    /// `None` only while the store is dropped.
+    jobs: Option<std::sync::mpsc::Sender<Job>>,
+    writer: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Readers>,
 }
 
@@ -67,21 +69,21 @@ impl SqliteStore {
     /// `STORE_UNUSABLE` if the file cannot be opened, is no store of ours or is newer than this
     /// binary.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut writer = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
-        migrations::migrations::runner().run(&mut writer).map_err(|e| unusable(path, &e))?;
+        let mut connection = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
+        migrations::migrations::runner().run(&mut connection).map_err(|e| unusable(path, &e))?;
         let (jobs, queue) = std::sync::mpsc::channel::<Job>();
-        std::thread::Builder::new()
+        let writer = std::thread::Builder::new()
             .name("puente-writer".into())
             .spawn(move || {
                 while let Ok(job) = queue.recv() {
                     // Whoever went away learns the outcome by its request key.
                     match job {
                         Job::Commit(group, answer) => {
-                            let commit = || group::commit(&mut writer, group);
+                            let commit = || group::commit(&mut connection, group);
                             let _gone = answer.send(outliving_panics(commit));
                         }
                         Job::Preview(batch, answer) => {
-                            let preview = || group::preview(&mut writer, &batch);
+                            let preview = || group::preview(&mut connection, &batch);
                             let _gone = answer.send(outliving_panics(preview));
                         }
                     }
@@ -93,14 +95,15 @@ impl SqliteStore {
             idle: Mutex::new(Vec::new()),
             room: Arc::new(Semaphore::new(READERS)),
         };
-        Ok(Self { jobs, readers: Arc::new(readers) })
+        Ok(Self { jobs: Some(jobs), writer: Some(writer), readers: Arc::new(readers) })
     }
 
     /// Hands a job to the writer's thread and waits for its answer.
     async fn on_writer<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
         let ended = || Error::internal("writer thread ended");
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(job(answer)).map_err(|_gone| ended())?;
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(job(answer)).map_err(|_gone| ended())?;
         answered.await.map_err(|_gone| ended())?
     }
 
@@ -135,6 +138,19 @@ impl SqliteStore {
         })
         .await
         .map_err(|e| Error::internal(format!("reader: {e}")))?
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Closes the readers, then waits until the writer's connection is closed: the last one that
+    /// can write leaves one whole file behind, without a log beside it.
+    fn drop(&mut self) {
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take() {
+            // It catches panics by itself; there is nothing to tell if it ended by one.
+            let _ended = writer.join();
+        }
     }
 }
 
