@@ -107,9 +107,9 @@ impl App {
     {
         for _ in 0..ATTEMPTS {
             let planned = plan().await;
-            let submits = planned.as_ref().is_ok_and(|plan| {
-                !intent.validate_only && !(plan.writes.is_empty() && plan.expect.is_empty())
-            });
+            let nothing = |plan: &Plan<T>| plan.writes.is_empty() && plan.expect.is_empty();
+            let submits =
+                planned.as_ref().is_ok_and(|plan| !(intent.validate_only || nothing(plan)));
             // The store answers a repeated request from its keys when it is submitted. Only what
             // is not submitted must be looked up here: what the request itself changed, sent
             // twice at once or again, is no reason to refuse it.
