@@ -14,14 +14,13 @@ use super::write::{Intent, Plan};
 use super::{App, Versioned};
 use crate::change::Kind;
 use crate::domain::month::Month;
+use crate::domain::partner::Partner;
 use crate::domain::report::{Report, ReportState};
 use crate::domain::request_id::RequestId;
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, Entry, EntryKind};
 use crate::store::{PageQuery, ReportProgress, RollupQuery};
 
-/// Who does it, as the ledger records it: no partner, the gateway itself.
-const GATEWAY: &str = "gateway";
 /// How often open reports are looked at.
 const EVERY: Duration = Duration::from_secs(3600);
 
@@ -60,7 +59,7 @@ impl App {
         // A report is abandoned once, so its own key names the request, whoever sees it first.
         let id = Uuid::parse_str(key).ok().and_then(RequestId::new);
         let id = id.ok_or_else(|| Error::internal("the key of a report is no UUID"))?;
-        let intent = Intent::internal(GATEWAY.parse()?, id);
+        let intent = Intent::internal(Partner::GATEWAY.parse()?, id);
         let written = self
             .write(&intent, || async {
                 let held = self.document::<Report>(Kind::Report, key).await?;

@@ -5,7 +5,7 @@
 
 use super::fault::Fault;
 use super::partner::{Agency, Authority, PartnerId, Role, authority_of};
-use super::scope::{Scope, ScopeSet};
+use super::scope::ScopeSet;
 
 /// What the gate found out about a call before it let it in.
 #[derive(Clone, Debug)]
@@ -97,25 +97,6 @@ impl Caller {
         }
     }
 
-    /// Refuses unless the token has `scope`.
-    ///
-    /// # Errors
-    /// `INSUFFICIENT_SCOPE`, naming the scope.
-    pub fn require(&self, scope: Scope) -> Result<(), Fault> {
-        if self.0.scopes.contains(scope) {
-            Ok(())
-        } else {
-            Err(Fault::not_permitted(
-                "INSUFFICIENT_SCOPE",
-                format!(
-                    "this call needs the scope {scope}; ask for a token with it, or ask the \
-                     operator to grant it to {}",
-                    self.0.partner
-                ),
-            ))
-        }
-    }
-
     /// The authority the caller decides for.
     ///
     /// # Errors
@@ -181,12 +162,5 @@ mod tests {
         assert!(!one.visibility().allows(&"two".parse().unwrap()));
         let auditor = caller("auditor", Role::Auditor, "sales.read");
         assert!(auditor.visibility().allows(&"two".parse().unwrap()));
-    }
-
-    #[test]
-    fn the_scope_of_the_token_counts_not_the_role() {
-        let one = caller("one", Role::Marketplace, "sales.read");
-        one.require(Scope::SalesRead).unwrap();
-        assert_eq!(one.require(Scope::SalesWrite).unwrap_err().reason, "INSUFFICIENT_SCOPE");
     }
 }

@@ -37,11 +37,6 @@ impl Cuit {
         (self.0 / 1_000_000_000) as u8
     }
 
-    /// Whether the prefix is one of a natural person.
-    pub fn is_natural_person(self) -> bool {
-        self.prefix() < 30
-    }
-
     /// The prefix and the last two digits, for logs: `30*******12`.
     pub fn masked(self) -> String {
         format!("{}*******{:02}", self.prefix(), self.0 % 100)

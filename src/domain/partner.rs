@@ -118,11 +118,14 @@ pub struct Partner {
 impl Partner {
     /// The most certificate identities of one partner: enough to roll over two sites at once.
     pub const MAX_IDENTITIES: usize = 16;
+    /// The id under which the ledger records what the gateway does by itself; nobody else's.
+    pub const GATEWAY: &'static str = "gateway";
 
     /// A new, active partner with no certificate yet and all that its role allows.
     ///
     /// # Errors
-    /// `AGENCY_REQUIRED` or `AGENCY_NOT_ALLOWED` if role and agency do not fit.
+    /// `RESERVED_PARTNER_ID`; `AGENCY_REQUIRED` or `AGENCY_NOT_ALLOWED` if role and agency do not
+    /// fit.
     pub fn register(
         id: PartnerId,
         role: Role,
@@ -130,6 +133,10 @@ impl Partner {
         display_name: String,
         at: Timestamp,
     ) -> Result<Self, Fault> {
+        if id.as_str() == Self::GATEWAY {
+            let message = "the ledger names the gateway itself so; choose another id";
+            return Err(Fault::malformed("RESERVED_PARTNER_ID", message).at("partner_id"));
+        }
         match (role == Role::Agency, agency) {
             (true, None) => {
                 return Err(Fault::malformed(

@@ -27,6 +27,16 @@ proptest! {
     }
 }
 
+#[test]
+fn nobody_is_named_as_the_gateway_itself() {
+    let named = |id: &str| {
+        let (id, role) = (id.parse().unwrap(), Role::Auditor);
+        Partner::register(id, role, None, "Somebody".to_owned(), Timestamp::UNIX_EPOCH)
+    };
+    assert_eq!(named(Partner::GATEWAY).unwrap_err().reason, "RESERVED_PARTNER_ID");
+    named("gateway-2").unwrap();
+}
+
 /// The grant table as it stands in the contract: scope, then the roles that can hold it.
 #[test]
 fn the_grants_are_those_of_the_contract() {

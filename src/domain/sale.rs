@@ -75,22 +75,6 @@ named_enum! {
     }
 }
 
-/// What became of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineVerdict {
-    /// Stored, nothing to remark.
-    Accepted,
-    /// Stored, with something remarkable.
-    AcceptedWithWarning(Vec<WarningReason>),
-    /// Stored before.
-    Duplicate {
-        /// Index of the ledger entry that first took it.
-        first_entry: u64,
-    },
-    /// Malformed, not stored.
-    Refused(Fault),
-}
-
 /// Amounts for the whole line that a marketplace may give besides, none below zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
