@@ -5,6 +5,7 @@ mod access_rules;
 mod access_table;
 mod architecture;
 mod bad_input;
+mod bad_lines;
 mod common;
 mod demo;
 mod exactly_once;

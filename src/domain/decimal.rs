@@ -43,20 +43,6 @@ macro_rules! exact {
             pub fn is_zero(self) -> bool {
                 self.0.is_zero()
             }
-
-            /// The same value, refused if below zero.
-            ///
-            /// # Errors
-            /// `NEGATIVE_DECIMAL`.
-            pub fn non_negative(self) -> Result<Self, Fault> {
-                if self.is_negative() {
-                    return Err(Fault::malformed(
-                        "NEGATIVE_DECIMAL",
-                        format!("{self} is below zero; write it without a sign"),
-                    ));
-                }
-                Ok(self)
-            }
         }
 
         impl fmt::Display for $Name {

@@ -183,11 +183,13 @@ impl SaleLine {
         let quantity: Quantity = raw.quantity.parse().at("quantity")?;
         let unit_price: UnitPrice = raw.unit_price.parse().at("unit_price")?;
         if kind != SaleKind::Adjustment {
+            // By the text: the contract lets no sign stand there, not even before a zero.
             let signs = [
-                (quantity.is_negative(), "INVALID_QUANTITY", "quantity"),
-                (unit_price.is_negative(), "INVALID_PRICE", "unit_price"),
+                (raw.quantity, "INVALID_QUANTITY", "quantity"),
+                (raw.unit_price, "INVALID_PRICE", "unit_price"),
             ];
-            if let Some((_, reason, field)) = signs.into_iter().find(|sign| sign.0) {
+            if let Some((_, reason, field)) = signs.into_iter().find(|sign| sign.0.starts_with('-'))
+            {
                 let message = format!(
                     "the kind {kind} gives the sign, so {field} carries none; write it without, or \
                      send an ADJUSTMENT"
@@ -261,11 +263,14 @@ fn other_amounts(raw: &RawLine<'_>) -> Result<Option<Box<OtherAmounts>>, Fault> 
         return Ok(None);
     }
     let money = |text: &str, field: &str| {
+        // By the text, as in quantity and price.
+        if text.starts_with('-') {
+            let message = format!("{field} is never below zero; write it without a sign");
+            return Err(Fault::malformed("INVALID_FIELD", message).at(field));
+        }
         let parsed: Result<Option<UnitPrice>, Fault> = optional(text, field);
-        parsed.and_then(|amount| amount.map(UnitPrice::non_negative).transpose().at(field)).map_err(
-            // The contract has one word for faults in these.
-            |fault| Fault { reason: "INVALID_FIELD", field: Some(field.to_owned()), ..fault },
-        )
+        // The contract has one word for faults in these.
+        parsed.map_err(|fault| Fault { reason: "INVALID_FIELD", ..fault })
     };
     let amounts = OtherAmounts {
         discount: money(raw.discount, "discount")?,
