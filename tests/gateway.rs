@@ -9,6 +9,7 @@ mod bad_lines;
 mod common;
 mod demo;
 mod exactly_once;
+mod export;
 mod isolation;
 mod kill;
 mod matrix;

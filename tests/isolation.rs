@@ -9,12 +9,13 @@ use puente::proto::puente::listings::v1::{
     CreateListingRequest, GetListingRequest, ListListingsRequest, Listing, SubmitListingRequest,
     UpdateListingRequest, WithdrawListingRequest,
 };
+use puente::proto::puente::sales::v1::export_sale_lines_request::Scope;
 use puente::proto::puente::sales::v1::sales_analytics_service_client::SalesAnalyticsServiceClient;
 use puente::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
 use puente::proto::puente::sales::v1::{
-    Dimension, GetSalesReportRequest, ListSaleLinesRequest, ListSalesReportsRequest, Measure,
-    ReviseSalesReportRequest, SalesFilter, SealSalesReportRequest, SummarizeRequest,
-    TopProductsRequest,
+    Dimension, ExportSaleLinesRequest, GetSalesReportRequest, ListSaleLinesRequest,
+    ListSalesReportsRequest, Measure, ReviseSalesReportRequest, SalesFilter,
+    SealSalesReportRequest, SummarizeRequest, TopProductsRequest,
 };
 use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
 use puente::proto::puente::sellers::v1::{GetVerificationRequest, RequestVerificationRequest};
@@ -180,6 +181,14 @@ async fn what_is_anothers_does_not_exist() {
         reports,
         SalesReportServiceClient
             .list_sale_lines(|report| ListSaleLinesRequest { report, ..Default::default() })
+    );
+    hidden!(
+        second,
+        reports,
+        SalesReportServiceClient.export_sale_lines(|report| ExportSaleLinesRequest {
+            scope: Some(Scope::Report(report)),
+            ..Default::default()
+        })
     );
     let asked = [reports[0].as_str(), reports[1].as_str()];
     let appended = [

@@ -56,10 +56,7 @@ impl App {
 
     /// Abandons the report of that key unless it changed after `before`. Answers whether.
     async fn abandon_report(&self, key: &str, before: Timestamp) -> Result<bool> {
-        // A report is abandoned once, so its own key names the request, whoever sees it first.
-        let id = Uuid::parse_str(key).ok().and_then(RequestId::new);
-        let id = id.ok_or_else(|| Error::internal("the key of a report is no UUID"))?;
-        let intent = Intent::internal(Partner::GATEWAY.parse()?, id);
+        let intent = Intent::internal(Partner::GATEWAY.parse()?, abandoning(key)?);
         let written = self
             .write(&intent, || async {
                 let held = self.document::<Report>(Kind::Report, key).await?;
@@ -88,6 +85,12 @@ impl App {
         Ok(written.value && !written.replayed)
     }
 
+    /// Whether a report that is ABANDONED now was so when the ledger had `entries` entries.
+    pub(super) async fn was_abandoned(&self, key: &str, entries: u64) -> Result<bool> {
+        let made = self.store.request(&Partner::GATEWAY.parse()?, &abandoning(key)?).await?;
+        Ok(made.is_none_or(|made| made.receipt.index < entries))
+    }
+
     /// The months that lines of a report count in. What a closed month sums up to stays as it is,
     /// so a report that counts in one is not abandoned.
     async fn months_of(&self, key: &str) -> Result<BTreeSet<Month>> {
@@ -105,6 +108,12 @@ impl App {
             .map_err(|reason| Error::internal(format!("entry {index}: {reason}")))?;
         Ok(entry.at())
     }
+}
+
+/// A report is abandoned once, so its own key names the request, whoever sees it first.
+fn abandoning(key: &str) -> Result<RequestId> {
+    let id = Uuid::parse_str(key).ok().and_then(RequestId::new);
+    id.ok_or_else(|| Error::internal("the key of a report is no UUID"))
 }
 
 /// Nothing is to be done.

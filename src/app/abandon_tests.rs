@@ -1,6 +1,7 @@
 //! Reports that nobody seals: what the clock does to them, and to their lines.
 
 use super::*;
+use crate::app::export::{ExportQuestion, ExportScope, Position};
 use crate::app::lines::SentBatch;
 use crate::app::test_stage::Stage;
 use crate::domain::analytics::Dimension;
@@ -106,4 +107,62 @@ async fn an_abandoned_revision_leaves_what_it_would_have_revised() {
     assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1, "what is sealed stays");
     assert_eq!(stage.lines_in_net().await, 1);
     assert_eq!(revise().await.value.report.value.revision, 3);
+}
+
+/// An export shows one moment: what was abandoned later is in it still, what was abandoned before
+/// is not.
+#[tokio::test]
+async fn an_export_keeps_to_the_moment_it_began_at() {
+    let stage = Stage::set().await;
+    let first = stage.may_left_open().await;
+    let sales = (0..5).map(|n| line(&format!("L{n}"), "SALE", "")).collect();
+    stage.push_into(&first.key(), sales).await.unwrap();
+    let export = async |from: Option<Position>| {
+        let question = ExportQuestion {
+            scope: ExportScope::Period(first.period),
+            marketplace: None,
+            kinds: vec![],
+            remarked: None,
+            reason: None,
+        };
+        stage.app.export(&Visibility::All, question, from).await.unwrap()
+    };
+    let mut begun = export(None).await;
+    let part = begun.next(2).await.unwrap();
+    assert_eq!(part.lines.len(), 2);
+
+    stage.clock.advance(91 * DAY);
+    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1);
+    let second = stage.may_left_open().await;
+    stage.push_into(&second.key(), vec![line("L0", "SALE", "")]).await.unwrap();
+
+    let written: Position = part.position.to_string().parse().unwrap();
+    assert_eq!(written, part.position);
+    let mut resumed = export(Some(written)).await;
+    for export in [&mut begun, &mut resumed] {
+        let rest = export.next(1000).await.unwrap();
+        assert_eq!((rest.lines.len(), rest.position.exported), (3, 5));
+        assert!(export.next(1000).await.unwrap().of.is_none(), "the end");
+    }
+    let mut anew = export(None).await;
+    let part = anew.next(1000).await.unwrap();
+    assert_eq!(part.lines.len(), 1);
+    assert_eq!(part.of.unwrap().0, second.key());
+    let end = anew.next(1000).await.unwrap().position;
+    assert!(
+        export(Some(end.to_string().parse().unwrap())).await.next(9).await.unwrap().of.is_none()
+    );
+    let ahead: Position = format!("{} 0 beginning", end.entries + 1).parse().unwrap();
+    let question = ExportQuestion {
+        scope: ExportScope::Report(first.key()),
+        marketplace: None,
+        kinds: vec![],
+        remarked: None,
+        reason: None,
+    };
+    let refused = stage.app.export(&Visibility::All, question, Some(ahead)).await.err().unwrap();
+    assert_eq!(refused.reason, "EXPORT_LOST");
+    for text in ["", "1 2", "1 2 after x", "x 2 end", "1 2 end 3", "1 -2 end"] {
+        assert!(text.parse::<Position>().is_err(), "{text}");
+    }
 }

@@ -11,6 +11,7 @@ pub mod cascade;
 pub mod catalog;
 pub mod checkpoints;
 pub mod clearance;
+pub mod export;
 pub mod exporters;
 pub mod known;
 pub mod ledger;

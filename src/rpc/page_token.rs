@@ -97,18 +97,23 @@ impl PageTokens {
 
     /// The token of the page after this one; empty at the end.
     pub fn next(&self, asked: &Asked, next: Option<&str>) -> Result<String> {
-        let Some(after) = next else { return Ok(String::new()) };
-        let mut sealed = after.as_bytes().to_vec();
+        next.map_or(Ok(String::new()), |after| self.seal(&asked.binding, after))
+    }
+
+    /// What `text` is worth to whoever asks what `binding` is made of, and to nobody else.
+    pub(super) fn seal(&self, binding: &[u8], text: &str) -> Result<String> {
+        let mut sealed = text.as_bytes().to_vec();
         let nonce = self
             .0
-            .seal_in_place_append_tag(Aad::from(&asked.binding), &mut sealed)
+            .seal_in_place_append_tag(Aad::from(binding), &mut sealed)
             .map_err(|_| Error::internal("page token seal"))?;
         let mut token = nonce.as_ref().to_vec();
         token.append(&mut sealed);
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    fn unseal(&self, token: &str, binding: &[u8]) -> Option<String> {
+    /// The text that was sealed for this binding; none for anything else.
+    pub(super) fn unseal(&self, token: &str, binding: &[u8]) -> Option<String> {
         if token.len() > MAX_TOKEN {
             return None;
         }
@@ -122,7 +127,7 @@ impl PageTokens {
 }
 
 /// Partner and question; the method is part of the question's digest.
-fn binding(caller: &Caller, question: &Digest) -> Vec<u8> {
+pub(super) fn binding(caller: &Caller, question: &Digest) -> Vec<u8> {
     let mut binding = question.to_vec();
     binding.extend_from_slice(caller.partner().as_str().as_bytes());
     binding

@@ -2,6 +2,7 @@
 //!
 //! Enters: requests of `SalesReportService`. Leaves: its answers.
 
+mod export;
 mod lines;
 pub mod wire;
 
@@ -18,8 +19,9 @@ use crate::app::App;
 use crate::app::write::Written;
 use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportService;
 use crate::proto::puente::sales::v1::{
-    AppendSaleLinesRequest, AppendSaleLinesResponse, GetSalesReportRequest, GetSalesReportResponse,
-    ListSaleLinesRequest, ListSaleLinesResponse, ListSalesReportsRequest, ListSalesReportsResponse,
+    AppendSaleLinesRequest, AppendSaleLinesResponse, ExportSaleLinesRequest,
+    ExportSaleLinesResponse, GetSalesReportRequest, GetSalesReportResponse, ListSaleLinesRequest,
+    ListSaleLinesResponse, ListSalesReportsRequest, ListSalesReportsResponse,
     OpenSalesReportRequest, OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse,
     ReviseSalesReportRequest, ReviseSalesReportResponse, SealSalesReportRequest,
     SealSalesReportResponse,
@@ -45,6 +47,9 @@ paged!(ListSalesReportsRequest, ListSaleLinesRequest);
 impl SalesReportService for SalesReports {
     type PushSaleLinesStream =
         Pin<Box<dyn Stream<Item = Result<PushSaleLinesResponse, Status>> + Send>>;
+
+    type ExportSaleLinesStream =
+        Pin<Box<dyn Stream<Item = Result<ExportSaleLinesResponse, Status>> + Send>>;
 
     async fn open_sales_report(
         &self,
@@ -151,6 +156,17 @@ impl SalesReportService for SalesReports {
             next_page_token: self.pages.next(&asked, page.next.as_deref())?,
             lines: page.items.into_iter().map(lines::stored).collect(),
         }))
+    }
+
+    async fn export_sale_lines(
+        &self,
+        request: Request<ExportSaleLinesRequest>,
+    ) -> Result<Response<Self::ExportSaleLinesStream>, Status> {
+        let caller = shared::caller(&request)?;
+        let asked = export::open(&self.pages, &caller, request.into_inner())?;
+        let begun = self.app.export(&caller.visibility(), asked.question, asked.from).await?;
+        let sealing = export::Sealing { pages: self.pages.clone(), binding: asked.binding };
+        Ok(Response::new(Box::pin(export::messages(begun, asked.limit, sealing))))
     }
 
     async fn list_sales_reports(

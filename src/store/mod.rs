@@ -21,8 +21,9 @@ use rust_decimal::Decimal;
 use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Refusal};
 use crate::domain::analytics::{Dimension, RollupCell};
 use crate::domain::partner::PartnerId;
+use crate::domain::period::Period;
 use crate::domain::request_id::RequestId;
-use crate::domain::sale::{SaleLine, WarningReason};
+use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 use crate::error::Result;
 use crate::ledger::{Hash, Node, Receipt, Tree};
 
@@ -72,6 +73,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Lines of a report that match, in the order they were stored.
     async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>>;
+
+    /// The next lines of a report for an export, in the order they were stored.
+    ///
+    /// A page may hold none although more follow. As stored lines never change, the same query is
+    /// answered the same for ever.
+    async fn export(&self, query: ExportQuery) -> Result<ExportPage>;
 
     /// Answers if the store can be read; used by readiness.
     async fn ping(&self) -> Result<()>;
@@ -150,6 +157,50 @@ pub struct StoredLine {
     pub line: SaleLine,
     /// What was odd about it when it came.
     pub reasons: Vec<WarningReason>,
+}
+
+/// Which lines of a report an export is about.
+#[derive(Clone, Debug)]
+pub struct ExportQuery {
+    /// Key of the report.
+    pub report: String,
+    /// Only those of these days.
+    pub days: Option<Period>,
+    /// Only those of these kinds; empty for all.
+    pub kinds: Vec<SaleKind>,
+    /// Only those with something odd about them, or only those without.
+    pub remarked: Option<bool>,
+    /// Only those odd for this reason.
+    pub reason: Option<WarningReason>,
+    /// Only those that one of the first so many ledger entries took.
+    pub entries: u64,
+    /// Only those stored after this one (its `seq`); 0 for the first page.
+    pub after: u64,
+    /// At most so many, at least 1.
+    pub limit: u32,
+    /// Look at so many at most, at least 1.
+    pub look_at: u32,
+}
+
+/// A part of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportPage {
+    /// Lines that match, in the order they were stored.
+    pub lines: Vec<ExportedLine>,
+    /// Where the next page begins; `None` at the end of the report.
+    pub next: Option<u64>,
+}
+
+/// A line with what its listing said when it was stored; empty where that was not known, and
+/// where the line is left out of net.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedLine {
+    /// The line.
+    pub stored: StoredLine,
+    /// CUIT of the seller, 11 digits.
+    pub seller: String,
+    /// NCM code, 8 digits.
+    pub ncm: String,
 }
 
 /// A request that was answered before.

@@ -3,6 +3,7 @@
 //! Enters: a [`Place`] where a store can be opened again and again. Leaves: green or red.
 
 mod documents;
+mod export;
 mod ledger;
 mod lines;
 mod rebatching;
@@ -56,6 +57,7 @@ on_every_store! {
     documents::a_stale_version_is_refused_and_leaves_no_trace,
     documents::a_state_is_judged_under_the_head,
     documents::a_refused_change_does_not_touch_its_neighbours,
+    export::an_export_finds_what_matches_and_nothing_later,
     ledger::an_empty_store_has_an_empty_tree,
     ledger::entries_nodes_and_tree_agree,
     ledger::the_same_request_gets_the_same_answer_for_ever,

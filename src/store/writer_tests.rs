@@ -9,7 +9,8 @@ use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
 use crate::store::{
-    LineQuery, PageQuery, ReportProgress, RollupQuery, StoredEntry, StoredLine, StoredRequest,
+    ExportPage, ExportQuery, LineQuery, PageQuery, ReportProgress, RollupQuery, StoredEntry,
+    StoredLine, StoredRequest,
 };
 
 /// A store whose commits may be durable, and which never says so.
@@ -51,6 +52,9 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn lines(&self, _: LineQuery) -> Result<Vec<StoredLine>> {
+        unimplemented!()
+    }
+    async fn export(&self, _: ExportQuery) -> Result<ExportPage> {
         unimplemented!()
     }
     async fn ping(&self) -> Result<()> {

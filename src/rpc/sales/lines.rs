@@ -14,24 +14,31 @@ use crate::store::{LineQuery, StoredLine};
 /// `INVALID_FIELD`; `INVALID_PAGE_TOKEN` never, as only our own tokens open.
 pub fn query(message: &proto::ListSaleLinesRequest, asked: &Asked) -> Result<LineQuery> {
     let report = report_key("report", &message.report)?;
-    let remarked = match proto::Verdict::try_from(message.verdict) {
-        Ok(proto::Verdict::Unspecified) => None,
-        Ok(proto::Verdict::Accepted) => Some(false),
-        Ok(proto::Verdict::AcceptedWithWarning) => Some(true),
-        Ok(proto::Verdict::Duplicate | proto::Verdict::Refused) | Err(_) => {
-            let message = "is not the verdict of a stored line; lines are stored as ACCEPTED or \
-                           ACCEPTED_WITH_WARNING";
-            return Err(wire::invalid("verdict", message));
-        }
-    };
     Ok(LineQuery {
         report,
-        remarked,
+        remarked: verdict("verdict", message.verdict)?,
         reason: wire::optional("reason", &message.reason)?,
         // What a token of ours holds is the place of a line.
         after: asked.after.parse().unwrap_or(0),
         limit: asked.limit,
     })
+}
+
+/// Whether lines are to carry a remark; either if nothing is said.
+///
+/// # Errors
+/// `INVALID_FIELD` for a verdict that no stored line has.
+pub fn verdict(field: &str, verdict: i32) -> Result<Option<bool>> {
+    match proto::Verdict::try_from(verdict) {
+        Ok(proto::Verdict::Unspecified) => Ok(None),
+        Ok(proto::Verdict::Accepted) => Ok(Some(false)),
+        Ok(proto::Verdict::AcceptedWithWarning) => Ok(Some(true)),
+        Ok(proto::Verdict::Duplicate | proto::Verdict::Refused) | Err(_) => {
+            let message = "is not the verdict of a stored line; lines are stored as ACCEPTED or \
+                           ACCEPTED_WITH_WARNING";
+            Err(wire::invalid(field, message))
+        }
+    }
 }
 
 /// A stored line on the wire.

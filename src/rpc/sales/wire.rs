@@ -192,7 +192,7 @@ pub fn report(view: ReportView) -> proto::SalesReport {
 }
 
 /// The name of the report of that key.
-fn name(key: &str) -> String {
+pub fn name(key: &str) -> String {
     format!("salesReports/{key}")
 }
 

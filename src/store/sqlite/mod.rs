@@ -5,6 +5,7 @@
 //! connection each and see the last committed snapshot.
 
 mod documents;
+mod export;
 mod group;
 mod lines;
 mod questions;
@@ -21,8 +22,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    Group, Judged, LineQuery, PageQuery, ReportProgress, RollupQuery, Store, StoredEntry,
-    StoredLine, StoredRequest,
+    ExportPage, ExportQuery, Group, Judged, LineQuery, PageQuery, ReportProgress, RollupQuery,
+    Store, StoredEntry, StoredLine, StoredRequest,
 };
 use crate::change::{BatchAnswer, Kind, LineBatch, Record};
 use crate::domain::analytics::RollupCell;
@@ -210,6 +211,10 @@ impl Store for SqliteStore {
 
     async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>> {
         self.read(move |c| stored::lines(c, &query)).await
+    }
+
+    async fn export(&self, query: ExportQuery) -> Result<ExportPage> {
+        self.read(move |c| export::page(c, &query)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -11,13 +11,14 @@ use super::questions::parsed;
 use crate::domain::sale::{OtherAmounts, SaleLine, WarningReason};
 use crate::store::{LineQuery, StoredLine};
 
+/// The columns that [`stored`] reads, in this order.
+pub(super) const COLUMNS: &str = "line_seq, entry_index, verdict, line_id, order_id, kind, \
+     original_line_id, sku, quantity, unit_price, currency, sold_at, destination, declaration, \
+     declaration_item, other_amounts";
+
 /// Lines that match, in the order they were stored.
 pub fn lines(connection: &Connection, query: &LineQuery) -> rusqlite::Result<Vec<StoredLine>> {
-    let mut sql = String::from(
-        "SELECT line_seq, entry_index, verdict, line_id, order_id, kind, original_line_id, sku, \
-         quantity, unit_price, currency, sold_at, destination, declaration, declaration_item, \
-         other_amounts FROM sale_lines WHERE report = ?1 AND line_seq > ?2",
-    );
+    let mut sql = format!("SELECT {COLUMNS} FROM sale_lines WHERE report = ?1 AND line_seq > ?2");
     let mut values = vec![
         Value::Text(query.report.clone()),
         Value::Integer(signed(query.after)),
@@ -39,7 +40,8 @@ pub fn lines(connection: &Connection, query: &LineQuery) -> rusqlite::Result<Vec
     statement.query_map(params_from_iter(values), stored)?.collect()
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
+/// A line from a row that begins with [`COLUMNS`].
+pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
     let verdict: String = row.get(2)?;
     let reasons: rusqlite::Result<Vec<WarningReason>> = verdict
         .split(';')

@@ -49,6 +49,9 @@ BASES = {
               {"requestId": REQUEST_ID, "firstMonth": "2010-12", "validateOnly": True}),
     "list_closed": ("sales.v1.PeriodService/ListClosedPeriods", "marketplace", {}),
     "lines": ("sales.v1.SalesReportService/ListSaleLines", "marketplace", {"report": "REPORT"}),
+    "export": ("sales.v1.SalesReportService/ExportSaleLines", "marketplace", {"report": "REPORT"}),
+    "export_period": ("sales.v1.SalesReportService/ExportSaleLines", "customs",
+                      {"period": PERIOD}),
     "list_reports": ("sales.v1.SalesReportService/ListSalesReports", "marketplace", {}),
     "create_listing": ("listings.v1.ListingService/CreateListing", "marketplace",
                        {"requestId": REQUEST_ID, "listing": LISTING, "validateOnly": True}),
@@ -127,6 +130,18 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("lines", "report", "x"), ("lines", "pageSize", 1001), ("lines", "verdict", 2),
     ("lines", "verdict", 3), ("lines", "verdict", 99), ("lines", "reason", "EXCEEDS_ORIGINAL"),
     ("lines", "reason", "exceeds_original"), ("lines", "reason", "X"),
+    ("export", "report", "x"), ("export", "report", GONE), ("export", "report", UNKNOWN_REPORT),
+    ("export", "maxLines", -1), ("export", "maxLines", 1), ("export", "maxLines", 1000),
+    ("export", "maxLines", 1001), ("export", "marketplace", "marketplace"),
+    ("export", "marketplace", "partners/marketplace"), ("export", "kinds", []),
+    ("export", "kinds", ["LINE_KIND_SALE", "LINE_KIND_RETURN"]),
+    ("export", "kinds", ["LINE_KIND_SALE", "LINE_KIND_SALE"]), ("export", "kinds", [0]),
+    ("export", "kinds", [99]), ("export", "verdict", 2), ("export", "verdict", 3),
+    ("export", "verdict", 99), ("export", "reason", "EXCEEDS_ORIGINAL"), ("export", "reason", "X"),
+    ("export", "cursor", "x" * 1025),
+    ("export_period", "period.first", GONE), ("export_period", "period.last.day", 32),
+    ("export_period", "period.last", {"year": 2030, "month": 12, "day": 31}),
+    ("export_period", "period", GONE),
     ("list_reports", "pageSize", -1), ("list_reports", "pageSize", 1000),
     ("list_reports", "pageSize", 1001), ("list_reports", "state", 99),
     ("list_reports", "marketplace", "marketplace"),
@@ -197,12 +212,15 @@ def main(profiles: str, stubs: str) -> None:
     def ask(method: str, partner: str, message):
         if partner not in channels:
             channels[partner] = puente_channel(profiles, partner)
-        output = pool.FindServiceByName(f"puente.{method.split('/')[0]}").methods_by_name[
-            method.split("/")[1]].output_type
-        answer_class = message_factory.GetMessageClass(output)
-        return channels[partner].unary_unary(
+        described = pool.FindServiceByName(f"puente.{method.split('/')[0]}").methods_by_name[
+            method.split("/")[1]]
+        answer_class = message_factory.GetMessageClass(described.output_type)
+        channel = channels[partner]
+        call = (channel.unary_stream if described.server_streaming else channel.unary_unary)(
             f"/puente.{method}", request_serializer=lambda m: m.SerializeToString(),
-            response_deserializer=answer_class.FromString)(message, timeout=20)
+            response_deserializer=answer_class.FromString)
+        answer = call(message, timeout=20)
+        return list(answer) if described.server_streaming else answer
 
     opened = ask(BASES["open"][0], "marketplace", parse(pool, BASES["open"][0], {
         "requestId": str(uuid.uuid4()), "period": PERIOD}))
