@@ -300,11 +300,13 @@ async fn sums_and_line_ids_are_ones_own() {
             currency: "USD".into(),
             ..Default::default()
         }),
+        ..Default::default()
     };
     let sums = |marketplace: &str| SummarizeRequest {
         period: None,
         dimensions: vec![Dimension::Marketplace.into()],
         filter: Some(SalesFilter { marketplace: marketplace.into(), ..Default::default() }),
+        ..Default::default()
     };
     for marketplace in ["", FIRST] {
         let answer =

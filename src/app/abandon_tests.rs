@@ -52,8 +52,9 @@ impl Stage {
     async fn lines_in_net(&self) -> u64 {
         let everything = RollupQuery::default();
         let dimensions = [Dimension::Currency];
-        let rows = self.app.summarize(&Visibility::All, everything, &dimensions).await.unwrap();
-        rows.iter().map(|row| row.lines).sum()
+        let all = Visibility::All.into();
+        let summary = self.app.summarize(&all, everything.into(), &dimensions, false).await;
+        summary.unwrap().rows.iter().map(|row| row.sums.lines).sum()
     }
 }
 

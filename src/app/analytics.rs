@@ -3,20 +3,24 @@
 //! Enters: which rollup cells, and whose. Leaves: ranked listings and sums; never a line. A
 //! question costs what its answer holds, not what history holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
+use jiff::civil::Date;
 
 use super::{App, decode, reports};
 use crate::change::Kind;
-use crate::domain::analytics::{
-    self, Dimension, Measure, RankedListing, RollupCell, SummaryRow, TopListings,
-};
-use crate::domain::caller::Visibility;
+use crate::domain::analytics::{Dimension, Measure, RollupCell};
+use crate::domain::caller::{Caller, Visibility};
+use crate::domain::comparison::{Comparison, Earlier};
+use crate::domain::currency::Currency;
+use crate::domain::decimal::Totals;
+use crate::domain::exchange::{Rate, Rates};
 use crate::domain::exporter::argentine_day;
 use crate::domain::listing::Listing;
+use crate::domain::ranking::{self, ListingSums, RankedListing, TopListings};
 use crate::domain::report::Report;
+use crate::domain::summary::{self, SummaryRow};
 use crate::error::{Error, Result};
 use crate::store::{PageQuery, RollupQuery};
 
@@ -24,6 +28,54 @@ use crate::store::{PageQuery, RollupQuery};
 const MAX_ROWS: usize = 10_000;
 /// The most sums that a question may hold in memory.
 const MAX_CELLS: usize = 500_000;
+
+/// Whose sales somebody may ask about.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Whose.
+    pub visibility: Visibility,
+}
+
+impl From<Visibility> for Sight {
+    fn from(visibility: Visibility) -> Self {
+        Self { visibility }
+    }
+}
+
+/// What is asked, apart from how the answer is arranged.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Which sales.
+    pub query: RollupQuery,
+    /// With what days to compare the days asked about.
+    pub compare_with: Option<Comparison>,
+    /// At what rates to convert amounts.
+    pub rates: Rates,
+}
+
+impl From<RollupQuery> for Question {
+    fn from(query: RollupQuery) -> Self {
+        Self { query, ..Self::default() }
+    }
+}
+
+/// What an answer says of itself as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The currency that all amounts were converted into, and the rates that took.
+    pub conversion: Option<(Currency, Vec<Rate>)>,
+    /// The days compared with, both ends included.
+    pub compared_with: Option<(Date, Date)>,
+}
+
+/// Sums by dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The rows, ordered by the values of the dimensions, then by currency.
+    pub rows: Vec<SummaryRow>,
+    /// What holds for all of them.
+    pub terms: Terms,
+}
 
 /// The listings that sold best.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +86,8 @@ pub struct Ranking {
     pub chapters: Vec<ChapterShare>,
     /// The currency of the amounts; `None` where there are several.
     pub currency: Option<String>,
+    /// What holds for all of them.
+    pub terms: Terms,
 }
 
 /// One ranked listing.
@@ -45,6 +99,9 @@ pub struct TopProduct {
     pub sku: String,
     /// What buyers read.
     pub title: String,
+    /// What it sold in the days compared with; the amount means nothing where the ranking has no
+    /// currency.
+    pub before: Option<Totals>,
 }
 
 /// How many of the ranked listings belong to a tariff chapter.
@@ -59,37 +116,78 @@ pub struct ChapterShare {
 }
 
 impl App {
+    /// Whose sales a caller may ask about.
+    pub fn sight(&self, caller: &Caller) -> Sight {
+        Sight::from(caller.visibility())
+    }
+
     /// Ranks listings by `measure`; a marketplace sees its own, whatever it asks for.
     ///
     /// # Errors
-    /// `CURRENCY_REQUIRED` (metadata `currencies`) to rank by amount over several; `TOO_MANY_ROWS`
-    /// beyond 500,000 listings.
+    /// `CURRENCY_REQUIRED` (metadata `currencies`) to rank by amount over several without rates;
+    /// `RATE_MISSING` (metadata `currencies`) with rates, but none for one of them;
+    /// `TOO_MANY_ROWS` beyond 500,000 listings.
     pub async fn top_products(
         &self,
-        visibility: &Visibility,
-        query: RollupQuery,
+        sight: &Sight,
+        question: Question,
         measure: Measure,
         limit: u32,
     ) -> Result<Ranking> {
-        let asked = query.currency.clone();
+        let Question { query, compare_with, rates } = question;
+        let earlier = earlier(&query, compare_with)?;
         let by = vec![Dimension::Listing, Dimension::NcmChapter];
-        let cells = self.cells(visibility, query, by).await?;
-        let TopListings { mut listings, currency } = analytics::top(&cells, measure, usize::MAX)?;
+        let cells = self.cells(sight, query.clone(), by).await?;
         let limit = limit as usize;
-        if let Some(last) = limit.checked_sub(1).and_then(|place| listings.get(place)) {
-            // Those that equal the last one compete for its place by their skus.
-            let least = value(last, measure);
-            listings.retain(|one| value(one, measure) >= least);
-        }
+        let sums = cells.iter().map(ListingSums::from);
+        let TopListings { listings, currency, rates: used } =
+            ranking::top(sums, measure, limit, &rates)?;
         let mut products = self.titled(listings).await?;
+        // Those that equal the last one compete for its place by their skus.
         products.sort_by(|a, b| {
-            value(&b.sums, measure)
-                .cmp(&value(&a.sums, measure))
+            let value = |one: &TopProduct| one.sums.value(measure);
+            value(b)
+                .cmp(&value(a))
                 .then_with(|| (&a.sku, &a.sums.listing).cmp(&(&b.sku, &b.sums.listing)))
         });
         products.truncate(limit);
+        let currency = currency.or_else(|| query.currency.clone());
+        let mut terms = Terms::of(&rates, used, earlier);
+        if let Some(earlier) = earlier {
+            let query = RollupQuery { currency: currency.clone(), ..query };
+            self.compare(sight, query, earlier, &rates, &mut products, &mut terms).await?;
+        }
         let chapters = self.chapters(&products);
-        Ok(Ranking { products, chapters, currency: currency.or(asked) })
+        Ok(Ranking { products, chapters, currency, terms })
+    }
+
+    /// Adds what each of the products sold in earlier days.
+    async fn compare(
+        &self,
+        sight: &Sight,
+        mut query: RollupQuery,
+        earlier: Earlier,
+        rates: &Rates,
+        products: &mut [TopProduct],
+        terms: &mut Terms,
+    ) -> Result<()> {
+        (query.from, query.to) = (Some(earlier.first()), Some(earlier.last()));
+        query.listings = Some(products.iter().map(|one| one.sums.listing.clone()).collect());
+        if rates.target().is_some() {
+            query.currency = None;
+        }
+        let cells = self.cells(sight, query, vec![Dimension::Listing]).await?;
+        terms.also(rates, &cells)?;
+        let mut before: HashMap<String, Totals> = HashMap::new();
+        for ((mut values, _), sums) in summary::sums(&cells, &[Dimension::Listing], rates)? {
+            let listing = values.pop().unwrap_or_default();
+            let held = before.entry(listing).or_default();
+            *held = held.plus(sums)?;
+        }
+        for product in products {
+            product.before = Some(before.remove(&product.sums.listing).unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// The same question about what had been sealed by `at`. Each line counts in the report that
@@ -120,23 +218,36 @@ impl App {
                 sku: listing.map(|listing| listing.sku.to_string()).unwrap_or_default(),
                 title: listing.map(|listing| listing.title.to_string()).unwrap_or_default(),
                 sums,
+                before: None,
             }
         });
         Ok(products.collect())
     }
 
-    /// Sums by the dimensions and by currency.
+    /// Sums by the dimensions, and by currency where none is converted.
     ///
     /// # Errors
-    /// `TOO_MANY_ROWS` beyond 10,000.
+    /// `TOO_MANY_ROWS` beyond 10,000; `RATE_MISSING` (metadata `currencies`).
     pub async fn summarize(
         &self,
-        visibility: &Visibility,
-        query: RollupQuery,
+        sight: &Sight,
+        question: Question,
         dimensions: &[Dimension],
-    ) -> Result<Vec<SummaryRow>> {
-        let cells = self.cells(visibility, query, dimensions.to_vec()).await?;
-        let rows = analytics::summarize(&cells, dimensions)?;
+        with_shares: bool,
+    ) -> Result<Summary> {
+        let Question { query, compare_with, rates } = question;
+        let earlier = earlier(&query, compare_with)?;
+        let mut terms = Terms::of(&rates, Vec::new(), earlier);
+        let cells = self.cells(sight, query.clone(), dimensions.to_vec()).await?;
+        terms.also(&rates, &cells)?;
+        let now = summary::sums(&cells, dimensions, &rates)?;
+        let mut before = None;
+        if let Some(earlier) = earlier {
+            let cells = self.earlier_cells(sight, query, earlier, dimensions).await?;
+            terms.also(&rates, &cells)?;
+            before = Some(summary::sums(&cells, dimensions, &rates)?);
+        }
+        let rows = summary::rows(now, before, with_shares)?;
         if rows.len() > MAX_ROWS {
             return Err(Error::invalid(
                 "TOO_MANY_ROWS",
@@ -148,17 +259,37 @@ impl App {
                 ),
             ));
         }
-        Ok(rows)
+        Ok(Summary { rows, terms })
+    }
+
+    /// The cells of earlier days, each with the day that it is compared with.
+    async fn earlier_cells(
+        &self,
+        sight: &Sight,
+        mut query: RollupQuery,
+        earlier: Earlier,
+        dimensions: &[Dimension],
+    ) -> Result<Vec<RollupCell>> {
+        (query.from, query.to) = (Some(earlier.first()), Some(earlier.last()));
+        let mut by = dimensions.to_vec();
+        if !earlier.keeps_months() && dimensions.iter().any(|dimension| dimension.is_of_time()) {
+            by.push(Dimension::Day);
+        }
+        let mut cells = self.cells(sight, query, by).await?;
+        for cell in &mut cells {
+            cell.day = earlier.stands_for(cell.day);
+        }
+        Ok(cells)
     }
 
     /// The cells that a question by these dimensions is about, as far as the caller may ask.
     async fn cells(
         &self,
-        visibility: &Visibility,
+        sight: &Sight,
         mut query: RollupQuery,
         by: Vec<Dimension>,
     ) -> Result<Vec<RollupCell>> {
-        if let Some(own) = visibility.owner() {
+        if let Some(own) = sight.visibility.owner() {
             query.marketplace = Some(own.to_string());
         }
         (query.by, query.at_most) = (Some(by), Some(MAX_CELLS));
@@ -198,13 +329,35 @@ impl App {
     }
 }
 
-/// What a listing is ranked by.
-fn value(listing: &RankedListing, measure: Measure) -> Decimal {
-    match measure {
-        Measure::Amount => listing.amount,
-        Measure::Quantity => listing.quantity,
-        Measure::Orders => listing.orders.into(),
+impl Terms {
+    fn of(rates: &Rates, used: Vec<Rate>, earlier: Option<Earlier>) -> Self {
+        Self {
+            conversion: rates.target().map(|target| (target, used)),
+            compared_with: earlier.map(|earlier| (earlier.first(), earlier.last())),
+        }
     }
+
+    /// Adds the rates that these cells need to those used.
+    fn also(&mut self, rates: &Rates, cells: &[RollupCell]) -> Result<()> {
+        let currencies: BTreeSet<&str> = cells.iter().map(|cell| cell.currency.as_str()).collect();
+        let needed = rates.needed(currencies)?;
+        if let Some((_, used)) = &mut self.conversion {
+            used.extend(needed);
+            used.sort_by_key(|rate| rate.from);
+            used.dedup();
+        }
+        Ok(())
+    }
+}
+
+/// The days to compare those of the query with.
+fn earlier(query: &RollupQuery, compare_with: Option<Comparison>) -> Result<Option<Earlier>> {
+    let Some(comparison) = compare_with else { return Ok(None) };
+    let (Some(first), Some(last)) = (query.from, query.to) else {
+        let message = "a comparison needs a period";
+        return Err(Error::invalid("INVALID_FIELD", "period", message));
+    };
+    Ok(Some(Earlier::of(first, last, comparison)?))
 }
 
 #[cfg(test)]

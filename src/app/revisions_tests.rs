@@ -61,10 +61,16 @@ impl Stage {
     async fn net(&self) -> (u64, String) {
         let rows = self
             .app
-            .summarize(&Visibility::All, RollupQuery::default(), &[Dimension::Currency])
+            .summarize(
+                &Visibility::All.into(),
+                RollupQuery::default().into(),
+                &[Dimension::Currency],
+                false,
+            )
             .await
-            .unwrap();
-        rows.first().map_or((0, "0".into()), |row| (row.lines, row.amount.to_string()))
+            .unwrap()
+            .rows;
+        rows.first().map_or((0, "0".into()), |row| (row.sums.lines, row.sums.amount.to_string()))
     }
 }
 
@@ -109,8 +115,9 @@ async fn a_revision_takes_the_place_of_what_it_corrects_and_each_line_counts_onc
     // What was said before the revision can still be asked for.
     let before = former.sealed_at.unwrap();
     let query = stage.app.as_of(RollupQuery::default(), before).await.unwrap();
-    let rows = stage.app.summarize(&Visibility::All, query, &[]).await.unwrap();
-    assert_eq!((rows[0].lines, rows[0].amount.to_string()), (2, "31.5".into()));
+    let all = Visibility::All.into();
+    let sums = stage.app.summarize(&all, query.into(), &[], false).await.unwrap().rows[0].sums;
+    assert_eq!((sums.lines, sums.amount.to_string()), (2, "31.5".into()));
 
     let gone = stage.revise(&first).await.unwrap_err();
     assert_eq!(gone.reason, "REPORT_SUPERSEDED");

@@ -127,6 +127,57 @@ pub fn moment(at: Option<&prost_types::Timestamp>) -> String {
         .unwrap_or_default()
 }
 
+/// A whole number with a comma between each three digits, as the sentences have them.
+pub fn grouped(number: impl ToString) -> String {
+    let text = number.to_string();
+    let (whole, fraction) = match text.split_once('.') {
+        Some((whole, fraction)) => (whole, format!(".{fraction}")),
+        None => (text.as_str(), String::new()),
+    };
+    let (sign, digits) = match whole.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", whole),
+    };
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    format!("{sign}{out}{fraction}")
+}
+
+/// Numbers of one column, grouped in threes and with as many decimals as the most exact of them,
+/// so that their points stand below each other.
+pub fn aligned(numbers: Vec<String>) -> Vec<String> {
+    let decimals = |number: &String| number.split_once('.').map_or(0, |(_, after)| after.len());
+    let most = numbers.iter().map(decimals).max().unwrap_or(0);
+    let padded = |number: String| {
+        if number.is_empty() || most == 0 {
+            return grouped(number);
+        }
+        let point = if number.contains('.') { "" } else { "." };
+        let zeros = "0".repeat(most - decimals(&number));
+        format!("{}{point}{zeros}", grouped(number))
+    };
+    numbers.into_iter().map(padded).collect()
+}
+
+/// A fraction as a percentage with two decimals; nothing if it is not there.
+pub fn percent(fraction: Option<&Decimal>) -> String {
+    let parsed = fraction.and_then(|one| one.value.parse::<rust_decimal::Decimal>().ok());
+    let Some(share) = parsed else { return String::new() };
+    format!("{:.2} %", share * rust_decimal::Decimal::ONE_HUNDRED)
+}
+
+/// A change as a percentage with its sign; nothing if it is not there.
+pub fn signed_percent(change: Option<&Decimal>) -> String {
+    let text = percent(change);
+    let risen = !text.is_empty() && !text.starts_with('-') && text != "0.00 %";
+    if risen { format!("+{text}") } else { text }
+}
+
 /// The name of an enum's value without the prefix that all its values have.
 pub fn word(name: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).unwrap_or(name).to_owned()
@@ -152,14 +203,42 @@ mod tests {
             quantity: Some(Decimal { value: "5".into() }),
             amount: Some(Decimal { value: "823746.14".into() }),
             currency: "GBP".into(),
+            ..SummaryRow::default()
         };
-        let answer = SummarizeResponse { rows: vec![row] };
+        let answer = SummarizeResponse { rows: vec![row], ..SummarizeResponse::default() };
         let value = to_value("puente.sales.v1.SummarizeResponse", &answer).unwrap();
         let expected = serde_json::json!({"rows": [{
             "dimensions": {"kind": "SALE"}, "lines": "41683", "quantity": {"value": "5"},
             "amount": {"value": "823746.14"}, "currency": "GBP",
         }]});
         assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in
+            [("7", "7"), ("-1234.50", "-1,234.50"), ("123456", "123,456"), ("1000000", "1,000,000")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_column_stand_below_each_other() {
+        let numbers = ["1234567.5", "-2", "", "0.125"].map(String::from).into();
+        assert_eq!(aligned(numbers), ["1,234,567.500", "-2.000", "", "0.125"]);
+        assert_eq!(aligned(vec!["1000".into()]), ["1,000"]);
+    }
+
+    #[test]
+    fn fractions_are_told_as_percentages() {
+        let fraction = |text: &str| Decimal { value: text.into() };
+        assert_eq!(percent(Some(&fraction("0.0731"))), "7.31 %");
+        assert_eq!(percent(None), "");
+        for (change, told) in [("0.25", "+25.00 %"), ("-1", "-100.00 %"), ("0", "0.00 %")] {
+            assert_eq!(signed_percent(Some(&fraction(change))), told);
+        }
+        assert_eq!(signed_percent(None), "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiff::civil;
 
 use crate::proto::google::r#type::{Date, Decimal};
 use crate::proto::puente::common::v1::Period;
+use crate::proto::puente::sales::v1::{Comparison, ExchangeRate};
 
 /// An ISO 8601 date.
 pub fn date(text: &str) -> Result<Date, String> {
@@ -56,6 +57,36 @@ pub fn decimal(text: &str) -> Result<Decimal, String> {
     } else {
         Err(format!("{} is not a decimal such as 12.50", shown(text)))
     }
+}
+
+/// With what days to compare.
+pub fn comparison(text: &str) -> Result<Comparison, String> {
+    match text {
+        "previous" => Ok(Comparison::PreviousPeriod),
+        "year-before" => Ok(Comparison::YearBefore),
+        _ => Err(format!("{} is neither previous nor year-before", shown(text))),
+    }
+}
+
+/// `FROM:TO=RATE@SOURCE@DATE`; the source may hold `@` itself.
+pub fn rate(text: &str) -> Result<ExchangeRate, String> {
+    let wrong = || {
+        format!(
+            "{} is not FROM:TO=RATE@SOURCE@DATE, such as CNY:USD=0.1389@BCRA@2026-11-30",
+            shown(text)
+        )
+    };
+    let (currencies, rest) = text.split_once('=').ok_or_else(wrong)?;
+    let (from, to) = currencies.split_once(':').ok_or_else(wrong)?;
+    let (units, rest) = rest.split_once('@').ok_or_else(wrong)?;
+    let (source, day) = rest.rsplit_once('@').ok_or_else(wrong)?;
+    Ok(ExchangeRate {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        rate: Some(decimal(units)?),
+        source: source.to_owned(),
+        date: Some(date(day)?),
+    })
 }
 
 /// The value of an enum by its proto name without `prefix`, as `from` finds whole names.
@@ -129,7 +160,7 @@ words! {
     dimension: sales::v1::Dimension, "DIMENSION_",
         ["KIND", "CURRENCY", "MARKETPLACE", "SELLER", "LISTING", "NCM_CHAPTER", "NCM_HEADING",
          "SIZE_CLASS", "PROVINCE", "DESTINATION", "CHANNEL", "DAY", "WEEK", "MONTH", "QUARTER",
-         "YEAR"];
+         "YEAR", "DESTINATION_COUNTRY"];
     /// What an authority says about a listing.
     decision: clearance::v1::Decision, "DECISION_", ["CLEAR", "REFUSE", "REQUEST_INFO"];
     /// What the registry says about a seller.
@@ -180,6 +211,19 @@ mod tests {
         for wrong in ["", "1,5", "1.", ".5", "1e3", "+1", "NaN"] {
             assert!(decimal(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_rate_has_its_source_and_day() {
+        let parsed = rate("CNY:USD=0.1389@BCRA, A 3500 @ 15:00@2026-11-30").unwrap();
+        assert_eq!((parsed.from.as_str(), parsed.to.as_str()), ("CNY", "USD"));
+        assert_eq!(parsed.rate.unwrap().value, "0.1389");
+        assert_eq!(parsed.source, "BCRA, A 3500 @ 15:00");
+        assert_eq!(parsed.date.unwrap().day, 30);
+        for wrong in ["CNY:USD=0.1389", "CNY:USD=0.1389@BCRA", "CNY=1@BCRA@2026-11-30", "x"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+        assert!(comparison("previous").is_ok() && comparison("week").is_err());
     }
 
     #[test]

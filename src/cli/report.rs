@@ -1,5 +1,6 @@
 //! `puente report`: what was sold, and corrections of what was reported.
 
+mod figures;
 mod lines;
 mod questions;
 

@@ -65,6 +65,8 @@ impl Merging {
         use Dimension::*;
         let asked = |any: &[Dimension]| self.by.iter().any(|one| any.contains(one));
         let keep = |any: &[Dimension], text: String| if asked(any) { text } else { String::new() };
+        let country = keep(&[DestinationCountry], cell.value(DestinationCountry));
+        let destination = if asked(&[Destination]) { cell.destination } else { country };
         let key = Key {
             marketplace: keep(&[Marketplace], cell.marketplace),
             listing: keep(&[Listing], cell.listing),
@@ -74,9 +76,12 @@ impl Merging {
             channel: keep(&[Channel], cell.channel),
             province: keep(&[Province], cell.province),
             size_class: keep(&[SizeClass], cell.size_class),
-            destination: keep(&[Destination], cell.destination),
+            destination,
             currency: cell.currency,
-            day: asked(&[Day, Week, Month, Quarter, Year]).then_some(cell.day),
+            day: match asked(&[Day, Week]) {
+                true => Some(cell.day),
+                false => asked(&[Month, Quarter, Year]).then(|| cell.day.first_of_month()),
+            },
             kind: asked(&[Kind]).then_some(cell.kind),
         };
         let sums = self.cells.entry(key).or_insert_with(|| Sums {
@@ -126,7 +131,10 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::domain::analytics::{Measure, summarize, top};
+    use crate::domain::analytics::Measure;
+    use crate::domain::exchange::Rates;
+    use crate::domain::ranking::{ListingSums, top};
+    use crate::domain::summary::sums;
 
     fn cell(draw: (u8, i8, u8, i64)) -> RollupCell {
         let (bits, day, kind, amount) = draw;
@@ -143,7 +151,7 @@ mod tests {
             channel: either(4, "OFFICIAL_STORE", "SELLER_STORE"),
             province: either(5, "AR-M", "AR-U"),
             size_class: either(6, "MICRO", "LARGE"),
-            destination: either(7, "CN", ""),
+            destination: either(7, "CN-SH", ""),
             currency: "CNY".to_owned(),
             kind,
             lines: 1,
@@ -171,12 +179,17 @@ mod tests {
                 for other in Dimension::ALL {
                     let by = [*one, *other];
                     let few = merged(&cells, &by);
-                    prop_assert_eq!(summarize(&few, &by), summarize(&cells, &by));
+                    let none = Rates::default();
+                    prop_assert_eq!(sums(&few, &by, &none), sums(&cells, &by, &none));
                 }
             }
             let few = merged(&cells, &[Dimension::Listing, Dimension::NcmChapter]);
             for measure in Measure::ALL {
-                prop_assert_eq!(top(&few, *measure, 9), top(&cells, *measure, 9));
+                let top = |cells: &[RollupCell]| {
+                    let sums = cells.iter().map(ListingSums::from);
+                    top(sums, *measure, 9, &Rates::default())
+                };
+                prop_assert_eq!(top(&few), top(&cells));
             }
             prop_assert!(merged(&cells, &[]).len() <= 1);
         }

@@ -264,7 +264,7 @@ fn parse(
 }
 
 /// The decimal of this mantissa and scale without trailing zeros; `None` beyond 96 bits.
-fn build(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
+pub(super) fn build(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
     while scale > 0 && mantissa % 10 == 0 {
         mantissa /= 10;
         scale -= 1;
@@ -295,7 +295,8 @@ fn malformed(text: &str, reason: &'static str, integer_digits: usize, decimals: 
     )
 }
 
-fn overflow() -> Fault {
+/// A sum or product that no decimal holds.
+pub(super) fn overflow() -> Fault {
     Fault::malformed(
         "AMOUNT_OUT_OF_RANGE",
         "the exact sum has more than 28 digits; check the quantities and prices of the lines",

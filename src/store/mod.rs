@@ -276,6 +276,8 @@ pub struct RollupQuery {
     pub to: Option<Date>,
     /// Only this seller's (11 digits).
     pub seller: Option<String>,
+    /// Only these listings (their keys).
+    pub listings: Option<Vec<String>>,
     /// Only NCM codes that begin so.
     pub ncm_prefix: Option<String>,
     /// Only this province's.

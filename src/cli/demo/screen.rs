@@ -7,6 +7,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Drawn, prese
 use serde_json::{Value, json};
 
 use crate::cli::Outcome;
+pub use crate::cli::output::grouped;
 use crate::cli::output::{Output, print};
 
 /// How wide a bar of the largest value is.
@@ -154,39 +155,9 @@ pub fn bar(value: f64, most: f64) -> String {
     "█".repeat((part * f64::from(BAR)).round() as usize)
 }
 
-/// A whole number with a comma between each three digits, as the sentences have them.
-pub fn grouped(number: impl ToString) -> String {
-    let text = number.to_string();
-    let (whole, fraction) = match text.split_once('.') {
-        Some((whole, fraction)) => (whole, format!(".{fraction}")),
-        None => (text.as_str(), String::new()),
-    };
-    let (sign, digits) = match whole.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", whole),
-    };
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    format!("{sign}{out}{fraction}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in
-            [("7", "7"), ("-1234.50", "-1,234.50"), ("123456", "123,456"), ("1000000", "1,000,000")]
-        {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn bars_are_bounded() {

@@ -1,21 +1,26 @@
 //! Questions about all sales: rankings and sums.
+//!
+//! Enters: arguments. Leaves: one request, and its answer as a table or as JSON.
 
 use clap::Args;
 
-use crate::cli::output::{decimal, number, show, table};
+use super::figures;
+use crate::cli::output::show;
 use crate::cli::{Connect, Outcome, parse};
 use crate::proto::puente::common::v1::{Period, SizeClass};
 use crate::proto::puente::listings::v1::Channel;
 use crate::proto::puente::sales::v1::sales_analytics_service_client::SalesAnalyticsServiceClient;
 use crate::proto::puente::sales::v1::{
-    Dimension, Measure, SalesFilter, SummarizeRequest, SummarizeResponse, TopProductsRequest,
-    TopProductsResponse,
+    Comparison, Dimension, ExchangeRate, Measure, SalesFilter, SummarizeRequest, TopProductsRequest,
 };
 
 /// Rank what sold best in a period
 ///
-/// Example:
+/// Examples:
 ///   puente report top-products --period 2026-11-01..2026-11-30 --limit 10 --measure amount \
+///     --profile profiles/ministry.toml
+///   puente report top-products --period 2026-11-01..2026-11-30 --ncm 2204 --destination CN \
+///     --compare year-before --rate "CNY:USD=0.1389@BCRA, A 3500@2026-11-30" \
 ///     --profile profiles/ministry.toml
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -33,17 +38,24 @@ pub struct TopProducts {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
+    terms: Terms,
+    #[command(flatten)]
     connect: Connect,
 }
 
 /// Sum sales by up to two dimensions
 ///
 /// Dimensions: kind, currency, marketplace, seller, listing, ncm_chapter, ncm_heading, size_class,
-/// province, destination, channel, day, week, month, quarter, year. There is one row for each
-/// currency at least: amounts in different currencies are never added.
+/// province, destination, destination_country, channel, day, week (ISO 8601), month, quarter, year.
+/// There is one row for each currency at least: amounts in different currencies are added only at
+/// rates that you give.
 ///
-/// Example:
+/// Examples:
 ///   puente report summary --by ncm_chapter,month --profile profiles/ministry.toml
+///   puente report summary --by province --period 2026-07-01..2026-09-30 --shares \
+///     --compare previous --profile profiles/ministry.toml
+///   puente report summary --by destination_country --rate CNY:USD=0.1389@BCRA@2026-11-30 \
+///     --rate EUR:USD=1.0850@BCE@2026-11-30 --profile profiles/ministry.toml
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct Summary {
@@ -54,10 +66,26 @@ pub struct Summary {
     #[arg(long, value_name = "DIM[,DIM]", value_delimiter = ',',
           value_parser = |text: &str| parse::dimension(&parse::typed(text)))]
     by: Vec<Dimension>,
+    /// Say each row's share of all amounts in its currency
+    #[arg(long)]
+    shares: bool,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
+    terms: Terms,
+    #[command(flatten)]
     connect: Connect,
+}
+
+/// With what to compare, and at what rates to convert.
+#[derive(Args)]
+struct Terms {
+    /// Compare with the days just before (previous) or with the same days a year before (year-before)
+    #[arg(long, value_name = "WITH", value_parser = |text: &str| parse::comparison(text))]
+    compare: Option<Comparison>,
+    /// Convert amounts at this rate, whose source and day stand in the answer; once for each currency
+    #[arg(long, value_name = "FROM:TO=RATE@SOURCE@DATE", value_parser = parse::rate)]
+    rate: Vec<ExchangeRate>,
 }
 
 /// What narrows a question.
@@ -119,13 +147,20 @@ impl TopProducts {
             measure: self.measure.into(),
             limit: self.limit,
             filter: Some(self.filter.message()),
+            compare_with: self.terms.compare.unwrap_or_default().into(),
+            rates: self.terms.rate,
         };
         let answer = client
             .call(request, |channel, request| async move {
                 SalesAnalyticsServiceClient::new(channel).top_products(request).await
             })
             .await?;
-        show(self.connect.output(), "puente.sales.v1.TopProductsResponse", &answer, ranking)
+        show(
+            self.connect.output(),
+            "puente.sales.v1.TopProductsResponse",
+            &answer,
+            figures::ranking,
+        )
     }
 }
 
@@ -137,6 +172,9 @@ impl Summary {
             period: self.period,
             dimensions: by.iter().map(|dimension| i32::from(*dimension)).collect(),
             filter: Some(self.filter.message()),
+            compare_with: self.terms.compare.unwrap_or_default().into(),
+            rates: self.terms.rate,
+            with_shares: self.shares,
         };
         let answer = client
             .call(request, |channel, request| async move {
@@ -147,58 +185,7 @@ impl Summary {
             })
             .await?;
         show(self.connect.output(), "puente.sales.v1.SummarizeResponse", &answer, |answer| {
-            sums(answer, &by)
+            figures::sums(answer, &by)
         })
     }
-}
-
-fn ranking(answer: &TopProductsResponse) -> String {
-    let mut table = table(["#", "Product", "NCM", "Amount", "Quantity", "Orders", "Share"]);
-    for product in &answer.products {
-        let amount = match product.amount.as_ref() {
-            Some(amount) => format!("{} {}", answer.currency, amount.value),
-            None => String::new(),
-        };
-        table.add_row([
-            number(product.rank),
-            comfy_table::Cell::new(&product.title),
-            comfy_table::Cell::new(&product.ncm),
-            number(amount),
-            number(decimal(product.quantity.as_ref())),
-            number(product.orders),
-            number(decimal(product.share.as_ref())),
-        ]);
-    }
-    let ranked = answer.products.len();
-    let chapters: Vec<_> = answer
-        .chapters
-        .iter()
-        .map(|one| format!("{} of {ranked}: chapter {} {}", one.products, one.chapter, one.title))
-        .collect();
-    format!("{table}\n{}\n", chapters.join("\n"))
-}
-
-fn sums(answer: &SummarizeResponse, by: &[Dimension]) -> String {
-    let names: Vec<String> = by
-        .iter()
-        .map(|dimension| {
-            dimension.as_str_name().trim_start_matches("DIMENSION_").to_ascii_lowercase()
-        })
-        .collect();
-    let mut table = table(["Lines", "Quantity", "Amount", "Currency"]);
-    let header =
-        names.iter().map(String::as_str).chain(["Lines", "Quantity", "Amount", "Currency"]);
-    table.set_header(header);
-    for row in &answer.rows {
-        let values = names.iter().map(|name| {
-            comfy_table::Cell::new(row.dimensions.get(name).map_or("", String::as_str))
-        });
-        table.add_row(values.chain([
-            number(row.lines),
-            number(decimal(row.quantity.as_ref())),
-            number(decimal(row.amount.as_ref())),
-            comfy_table::Cell::new(&row.currency),
-        ]));
-    }
-    format!("{table}\n")
 }

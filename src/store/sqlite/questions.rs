@@ -89,6 +89,8 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
     equal("c.report = ?", &query.report);
     let reports = query.reports.as_ref().map(|keys| serde_json::json!(keys).to_string());
     equal("c.report IN (SELECT value FROM json_each(?))", &reports);
+    let listings = query.listings.as_ref().map(|keys| serde_json::json!(keys).to_string());
+    equal("c.listing IN (SELECT value FROM json_each(?))", &listings);
     equal("c.day >= ?", &query.from.map(|day| day.to_string()));
     equal("c.day <= ?", &query.to.map(|day| day.to_string()));
     equal("c.seller = ?", &query.seller);

@@ -30,6 +30,9 @@ LISTING = {"sku": "AGREE-1", "sellerCuit": "30880000019", "title": "Miel de abej
            "statisticalUnit": "KGM", "statisticalFactor": {"value": "0.5"},
            "price": {"value": "6.40"}, "currency": "USD"}
 
+RATE = {"from": "ARS", "to": "USD", "rate": {"value": "0.00068"}, "source": "Banco de ejemplo",
+        "date": {"year": 2031, "month": 1, "day": 31}}
+
 # (method, partner, good message)
 BASES = {
     "verify": ("sellers.v1.SellerService/VerifySeller", "marketplace", {"cuit": "30-50001091-2"}),
@@ -62,8 +65,11 @@ BASES = {
                 "validateOnly": True}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
+    "top_at": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
+               {"period": PERIOD, "compareWith": "COMPARISON_YEAR_BEFORE", "rates": [RATE]}),
     "summarize": ("sales.v1.SalesAnalyticsService/Summarize", "ministry",
                   {"period": PERIOD, "dimensions": ["DIMENSION_KIND"]}),
+    "summarize_all": ("sales.v1.SalesAnalyticsService/Summarize", "ministry", {}),
     "suspend": ("access.v1.PartnerService/SuspendPartner", "operator",
                 {"requestId": REQUEST_ID, "name": "partners/marketplace", "reason": "prueba",
                  "validateOnly": True}),
@@ -167,7 +173,24 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("top", "filter", {"ncmPrefix": "22"}), ("top", "filter", {"province": "AR-O"}),
     ("top", "filter", {"currency": "usd"}),
     ("top", "filter", {"asOf": "2031-01-05T10:00:00Z"}),
-    ("summarize", "period", GONE),
+    ("top", "compareWith", 1), ("top", "compareWith", 3),
+    ("top", "rates", [RATE, RATE]), ("top", "rates", [RATE, RATE | {"from": "EUR"}]),
+    ("top", "rates", [RATE, RATE | {"from": "EUR", "to": "ARS"}]),
+    ("top", "rates", [RATE | {"from": "USD"}]),
+] + [
+    ("top_at", f"rates.0.{field}", value) for field, values in {
+        "from": ("", "ars", "ARSX"), "to": ("", "usd"),
+        "rate": (GONE, {"value": ""}, {"value": "0"}, {"value": "0.000"}, {"value": "-1"},
+                 {"value": "1e3"}, {"value": "1"}, {"value": "0.12345678901"}),
+        "source": ("", "  ", "a\nb", "ñ" * 200, "ñ" * 201),
+        "date": (GONE, {"year": 2031, "month": 2, "day": 29}),
+    }.items() for value in values
+] + [
+    ("summarize", "period", GONE), ("summarize", "compareWith", "COMPARISON_PREVIOUS_PERIOD"),
+    ("summarize", "withShares", True), ("summarize", "rates", [RATE]),
+    ("summarize_all", "compareWith", 1), ("summarize_all", "compareWith", 0),
+    ("summarize", "dimensions", ["DIMENSION_DESTINATION_COUNTRY", "DIMENSION_WEEK"]),
+    ("summarize", "dimensions", [18]),
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_DAY", "DIMENSION_MONTH"]),
     ("summarize", "dimensions", ["DIMENSION_KIND", "DIMENSION_KIND"]),
     ("summarize", "dimensions", ["DIMENSION_UNSPECIFIED"]), ("summarize", "dimensions", []),

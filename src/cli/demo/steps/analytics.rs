@@ -83,7 +83,7 @@ async fn top(
         period: Some(period(whole_period(&run.input)?)),
         measure: measure.into(),
         limit,
-        filter: None,
+        ..TopProductsRequest::default()
     };
     call!(client, SalesAnalyticsServiceClient.top_products, request)
 }
