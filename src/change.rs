@@ -4,12 +4,14 @@
 //! Enters: nothing; use cases build these values. Leaves: nothing; the store
 //! applies them. It knows no SQL and no transport.
 
+mod batch;
+
 use std::sync::Arc;
 
-use crate::domain::listing::Channel;
+pub use batch::{CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, ReadyLine};
+
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
-use crate::domain::sale::{SaleLine, WarningReason};
 use crate::ledger::{Draft, Receipt};
 
 /// The kinds of documents a store keeps, each in a table of its own.
@@ -152,53 +154,6 @@ pub enum Write {
         /// Key of the report.
         report: String,
     },
-}
-
-/// Sale lines on their way into a report.
-#[derive(Clone, Debug)]
-pub struct LineBatch {
-    /// The marketplace whose lines these are.
-    pub marketplace: PartnerId,
-    /// Key of the report.
-    pub report: String,
-    /// Place of the first line in the sequence the client sends, from 0.
-    pub first_line: u64,
-    /// How many lines the client sent, refused ones included.
-    pub sent: u32,
-    /// The well-formed lines in the order sent.
-    pub lines: Vec<LineRow>,
-    /// Lines refused before they came here: place in the batch, and the verdict to answer.
-    pub refused: Vec<LineNote>,
-}
-
-/// A well-formed line with what was known of its listing when it came.
-#[derive(Clone, Debug)]
-pub struct LineRow {
-    /// Place in the batch, from 0.
-    pub position: u32,
-    /// The line.
-    pub line: SaleLine,
-    /// Its listing, if the sku is known; lines of one listing share it.
-    pub listing: Option<Arc<LineListing>>,
-    /// What is odd about it, judged before the head is held.
-    pub warnings: Vec<WarningReason>,
-}
-
-/// What rollups need to know of a line's listing, as of the moment the line came.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LineListing {
-    /// Key of the listing.
-    pub key: String,
-    /// CUIT of the seller, 11 digits.
-    pub seller: String,
-    /// NCM leaf, 8 digits.
-    pub ncm: String,
-    /// Where on the platform it is sold.
-    pub channel: Channel,
-    /// Province of the seller, ISO 3166-2; empty if not known.
-    pub province: String,
-    /// Size class of the seller; empty if not known.
-    pub size_class: String,
 }
 
 /// What became of one line that was not plainly accepted.

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use puente::proto::puente::sales::v1::{LineKind, SaleLine};
+use puente::store::sqlite::SqliteStore;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use rust_decimal::Decimal;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +20,6 @@ use crate::measure::{Meter, Sample, Until, micros};
 use crate::server;
 use crate::writes::CALLERS;
 
-const SCHEMA: &str = include_str!("../../src/store/migrations/sqlite/V1__base.sql");
 const LINES: usize = 5000;
 const REPORT: &str = "0198c7a2-6a0f-7b51-9c7e-1f2a3b4c5d6e";
 
@@ -42,14 +43,18 @@ fn tell(sample: Sample) {
     println!("{} {} {} {}", sample.rate, sample.p50, sample.p99, sample.cpu);
 }
 
-/// The store's own settings, over its own schema.
+/// The store's own settings, over its own schema as of its last migration.
 fn open(folder: &Path) -> Connection {
-    let connection = Connection::open(folder.join("raw.db")).unwrap();
+    let path = folder.join("raw.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = Connection::open(path).unwrap();
     connection.set_prepared_statement_cache_capacity(128);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     connection.pragma_update(None, "cache_size", -16 * 1024).unwrap();
     connection.pragma_update(None, "journal_mode", "WAL").unwrap();
     connection.pragma_update(None, "synchronous", "FULL").unwrap();
-    connection.execute_batch(SCHEMA).unwrap();
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).unwrap();
+    connection.pragma_update(None, "foreign_keys", true).unwrap();
     connection
 }
 
@@ -115,7 +120,10 @@ impl Sums {
 
 fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cell: &mut i64) {
     let mut identity = t
-        .prepare_cached("INSERT OR IGNORE INTO line_identity VALUES ('marketplace', ?1, ?2, ?3)")
+        .prepare_cached(
+            "INSERT OR IGNORE INTO line_identity (marketplace, line_id, entry_index, line_seq) \
+             VALUES ('marketplace', ?1, ?2, ?3)",
+        )
         .unwrap();
     let mut held = t
         .prepare_cached(
@@ -127,8 +135,10 @@ fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cel
         .unwrap();
     let mut insert = t
         .prepare_cached(
-            "INSERT INTO sale_lines VALUES (?1, ?2, 'marketplace', ?3, ?4, ?5, NULL, ?6, ?7, ?8, \
-             ?9, ?10, ?11, ?12, ?13, NULL, NULL, NULL, ?14, 'ACCEPTED', ?15)",
+            "INSERT INTO sale_lines (line_seq, report, marketplace, line_id, order_id, kind, sku, \
+             listing, quantity, unit_price, currency, sold_at, day, destination, cell, verdict, \
+             entry_index) VALUES (?1, ?2, 'marketplace', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+             ?12, ?13, ?14, 'ACCEPTED', ?15)",
         )
         .unwrap();
     let mut cells: HashMap<CellKey<'_>, Sums> = HashMap::new();
@@ -206,8 +216,10 @@ fn write_sums(
         .unwrap();
     let mut insert = t
         .prepare_cached(
-            "INSERT INTO rollup_cells VALUES (?1, ?2, 'marketplace', ?3, ?4, '30880000027', \
-             '22042100', 'OFFICIAL_STORE', 'AR-M', 'SMALL', ?5, ?6, ?7, ?8, ?9, ?10, NULL)",
+            "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
+             channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
+             VALUES (?1, ?2, 'marketplace', ?3, ?4, '30880000027', '22042100', 'OFFICIAL_STORE', \
+             'AR-M', 'SMALL', ?5, ?6, ?7, ?8, ?9, ?10)",
         )
         .unwrap();
     for ((day, listing, kind, currency, destination), sums) in cells {
@@ -233,8 +245,8 @@ fn write_sums(
     }
     let mut total = t
         .prepare_cached(
-            "INSERT INTO report_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET \
-             lines = lines + ?4, quantity = ?5, amount = ?6",
+            "INSERT INTO report_totals (report, kind, currency, lines, quantity, amount) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET lines = lines + ?4, quantity = ?5, amount = ?6",
         )
         .unwrap();
     for ((kind, currency), sums) in totals {
@@ -312,20 +324,26 @@ pub fn writes(args: &[String]) {
 fn write_one(t: &Transaction<'_>, cuit: &str, index: i64) {
     let (id, entry) = (format!("0198c7a2-6a0f-7b51-9c7e-{index:0>12}"), "x".repeat(420));
     t.prepare_cached(
-        "INSERT INTO verifications VALUES (?1, 'marketplace', 'REQUESTED', ?2, 1, ?3)",
+        "INSERT INTO verifications (key, owner, state, cuit, version, body) \
+         VALUES (?1, 'marketplace', 'REQUESTED', ?2, 1, ?3)",
     )
     .unwrap()
     .execute(params![id, cuit, &entry.as_bytes()[..250]])
     .unwrap();
-    t.prepare_cached("INSERT INTO requests VALUES ('marketplace', ?1, ?2, ?3, ?4)")
-        .unwrap()
-        .execute(params![id, [7_u8; 32], index, &entry.as_bytes()[..280]])
-        .unwrap();
-    t.prepare_cached("INSERT INTO ledger_entries VALUES (?1, ?2, ?3, ?4)")
-        .unwrap()
-        .execute(params![index, entry.as_bytes(), [7_u8; 32], &entry.as_bytes()[..280]])
-        .unwrap();
-    t.prepare_cached("INSERT INTO ledger_nodes VALUES (0, ?1, ?2)")
+    t.prepare_cached(
+        "INSERT INTO requests (partner, request_id, digest, entry_index, answer) \
+         VALUES ('marketplace', ?1, ?2, ?3, ?4)",
+    )
+    .unwrap()
+    .execute(params![id, [7_u8; 32], index, &entry.as_bytes()[..280]])
+    .unwrap();
+    t.prepare_cached(
+        "INSERT INTO ledger_entries (entry_index, entry, salt, content) VALUES (?1, ?2, ?3, ?4)",
+    )
+    .unwrap()
+    .execute(params![index, entry.as_bytes(), [7_u8; 32], &entry.as_bytes()[..280]])
+    .unwrap();
+    t.prepare_cached("INSERT INTO ledger_nodes (level, node_index, hash) VALUES (0, ?1, ?2)")
         .unwrap()
         .execute(params![index, [7_u8; 32]])
         .unwrap();

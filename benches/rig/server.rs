@@ -38,8 +38,15 @@ pub fn cuits(count: usize) -> Vec<String> {
 pub async fn sync(registry: &Client, cuits: &[String]) {
     let all: Vec<&str> = cuits.iter().map(String::as_str).collect();
     for some in all.chunks(1000) {
-        let messages = goods::exporters(registry.request_id(), some);
-        assert!(messages.iter().any(|m| matches!(m.part, Some(Part::Chunk(_)))));
+        let mut messages = goods::exporters(registry.request_id(), some);
+        let rows = messages.iter_mut().filter_map(|message| match &mut message.part {
+            Some(Part::Chunk(chunk)) => Some(&mut chunk.rows),
+            Some(Part::Header(_)) | None => None,
+        });
+        for fact in rows.flatten().filter_map(|row| row.fact.as_mut()) {
+            // Before the first line of any input: what is sold is sold by eligible sellers.
+            fact.valid_from = Some(goods::date(1990, 1, 1));
+        }
         let answer = registry
             .call(messages, |channel, request| async move {
                 RegistryServiceClient::new(channel)

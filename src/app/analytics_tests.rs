@@ -46,14 +46,14 @@ async fn hold(stage: &Stage, marketplace: &str, lines: &[&str]) {
 
 async fn hold_rows(stage: &Stage, marketplace: &str, rows: Vec<LineRow>) {
     let report = format!("report-of-{marketplace}");
-    let batch = LineBatch {
-        marketplace: marketplace.parse().unwrap(),
-        report: report.clone(),
-        first_line: 0,
-        sent: rows.len() as u32,
-        lines: rows,
-        refused: vec![],
-    };
+    let batch = LineBatch::new(
+        marketplace.parse().unwrap(),
+        report.clone(),
+        0,
+        rows.len() as u32,
+        rows,
+        vec![],
+    );
     for write in [Write::Lines(Arc::new(batch)), Write::CountOrders { report }] {
         let intent = stage.intent(marketplace);
         let change = Change {

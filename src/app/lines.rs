@@ -171,7 +171,7 @@ impl App {
                 (offer.map(|offer| offer.about.clone()), warnings)
             })
             .collect();
-        let lines = lines
+        let rows = lines
             .into_iter()
             .zip(found)
             .map(|((position, line), (listing, warnings))| LineRow {
@@ -181,14 +181,8 @@ impl App {
                 warnings,
             })
             .collect();
-        Ok(LineBatch {
-            marketplace: target.marketplace.clone(),
-            report: target.key.clone(),
-            first_line,
-            sent,
-            lines,
-            refused,
-        })
+        let (marketplace, report) = (target.marketplace.clone(), target.key.clone());
+        Ok(LineBatch::new(marketplace, report, first_line, sent, rows, refused))
     }
 }
 

@@ -142,6 +142,12 @@ impl Quantity {
             })
     }
 
+    /// The amount of this many units of a line that was parsed, of which [`times`](Self::times)
+    /// has seen that it is exact.
+    pub fn priced(self, price: UnitPrice) -> Decimal {
+        multiply(self.0, price.0).unwrap_or_else(|| (self.0 * price.0).normalize())
+    }
+
     /// Exactly this many selling units in statistical units.
     ///
     /// # Errors
@@ -265,6 +271,14 @@ fn parse(
 
 /// The decimal of this mantissa and scale without trailing zeros; `None` beyond 96 bits.
 pub(super) fn build(mut mantissa: i128, mut scale: u32) -> Option<Decimal> {
+    // Nearly all fit 64 bits, in which dividing is much cheaper.
+    if let Ok(mut small) = i64::try_from(mantissa) {
+        while scale > 0 && small % 10 == 0 {
+            small /= 10;
+            scale -= 1;
+        }
+        mantissa = i128::from(small);
+    }
     while scale > 0 && mantissa % 10 == 0 {
         mantissa /= 10;
         scale -= 1;
@@ -280,7 +294,10 @@ fn multiply(a: Decimal, b: Decimal) -> Option<Decimal> {
 /// The exact sum; `None` beyond 96 bits. (`Decimal`'s own addition would round there.)
 fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
     let scale = a.scale().max(b.scale());
-    let widen = |x: Decimal| 10i128.checked_pow(scale - x.scale())?.checked_mul(x.mantissa());
+    let widen = |x: Decimal| match scale - x.scale() {
+        0 => Some(x.mantissa()),
+        more => 10i128.checked_pow(more)?.checked_mul(x.mantissa()),
+    };
     build(widen(a)?.checked_add(widen(b)?)?, scale)
 }
 

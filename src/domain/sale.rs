@@ -32,15 +32,16 @@ named_enum! {
 }
 
 impl SaleKind {
-    /// What a line adds to net quantity and net amount, given both as written.
-    pub fn signed(self, quantity: Decimal, price: Decimal) -> (Decimal, Decimal) {
-        let amount = (quantity * price).normalize();
-        match self {
+    /// What lines of this kind add to nets, of what they add up to as written.
+    pub fn net(self, written: Totals) -> Totals {
+        let Totals { lines, quantity, amount } = written;
+        let (quantity, amount) = match self {
             Self::Sale | Self::Adjustment => (quantity, amount),
             Self::Return => (negative(quantity), Decimal::ZERO),
             Self::Refund => (Decimal::ZERO, negative(amount)),
             Self::Cancellation => (negative(quantity), negative(amount)),
-        }
+        };
+        Totals { lines, quantity, amount }
     }
 
     /// Whether such a line takes back a sale and so should name it.
@@ -222,14 +223,13 @@ impl SaleLine {
 
     /// Quantity and amount as written, no sign from the kind: what control totals add up.
     pub fn as_written(&self) -> Totals {
-        let (quantity, price) = (self.quantity.value(), self.unit_price.value());
-        Totals { lines: 1, quantity, amount: (quantity * price).normalize() }
+        let amount = self.quantity.priced(self.unit_price);
+        Totals { lines: 1, quantity: self.quantity.value(), amount }
     }
 
     /// Quantity and amount with the sign of the kind: what nets add up.
     pub fn signed(&self) -> Totals {
-        let (quantity, amount) = self.kind.signed(self.quantity.value(), self.unit_price.value());
-        Totals { lines: 1, quantity, amount }
+        self.kind.net(self.as_written())
     }
 }
 

@@ -22,8 +22,9 @@ use crate::proto::puente::sales::v1::{
     BatchResult, PushSaleLinesRequest, PushSaleLinesResponse, PushStart, PushWelcome, SaleLineBatch,
 };
 
-/// Batches of one stream under way at once.
-const WINDOW: usize = 4;
+/// Batches of one stream under way at once: those of the transaction that commits, and as many
+/// that wait for the next.
+const WINDOW: usize = 12;
 
 /// The answers to a push; `incoming` is what the caller sends.
 pub fn push<S>(

@@ -118,7 +118,7 @@ fn weight(change: &Change) -> u32 {
         .iter()
         .map(|write| match write {
             Write::Put(_) | Write::CountOrders { .. } => 1,
-            Write::Lines(batch) => u32::try_from(batch.lines.len()).unwrap_or(u32::MAX),
+            Write::Lines(batch) => u32::try_from(batch.lines().len()).unwrap_or(u32::MAX),
         })
         .fold(0, u32::saturating_add)
 }

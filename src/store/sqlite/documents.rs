@@ -2,23 +2,23 @@
 //!
 //! Enters: records and page queries. Leaves: records. It knows no kind by name.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use crate::change::{Kind, Record};
+use crate::change::{KINDS, Kind, Record};
 use crate::store::PageQuery;
 
 /// The document, if there is one.
 pub fn one(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<Option<Record>> {
-    let sql = format!("{} WHERE key = ?1", select(kind));
-    connection.prepare_cached(&sql)?.query_row([key], |row| record(kind, row)).optional()
+    connection.prepare_cached(&sql(kind).one)?.query_row([key], |row| record(kind, row)).optional()
 }
 
 /// Version and state of the document; version 0 and no state if there is none.
 pub fn standing(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<(u64, String)> {
-    let sql = format!("SELECT version, state FROM {} WHERE key = ?1", kind.table());
     let found = connection
-        .prepare_cached(&sql)?
+        .prepare_cached(&sql(kind).standing)?
         .query_row([key], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))
         .optional()?;
     Ok(found.unwrap_or_default())
@@ -26,7 +26,7 @@ pub fn standing(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Res
 
 /// A page of documents in the order of their keys.
 pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Record>> {
-    let mut sql = format!("{} WHERE key > ?1", select(query.kind));
+    let mut sql = format!("{} WHERE key > ?1", sql(query.kind).select);
     let mut values = vec![Value::Text(query.after.clone())];
     let mut also = |condition: &str, value: &str| {
         values.push(Value::Text(value.to_owned()));
@@ -54,32 +54,51 @@ pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<
 
 /// Writes a document as `version`.
 pub fn put(connection: &Connection, record: &Record, version: u64) -> rusqlite::Result<()> {
-    let columns = record.kind.columns();
-    let names: String = columns.iter().map(|name| format!(", {name}")).collect();
-    let places: String = (0..columns.len()).map(|at| format!(", ?{}", at + 6)).collect();
-    let sets: String = columns.iter().map(|name| format!(", {name} = excluded.{name}")).collect();
-    let sql = format!(
-        "INSERT INTO {table} (key, owner, state, version, body{names}) \
-         VALUES (?1, ?2, ?3, ?4, ?5{places}) ON CONFLICT (key) DO UPDATE SET \
-         owner = excluded.owner, state = excluded.state, version = excluded.version, \
-         body = excluded.body{sets}",
-        table = record.kind.table(),
-    );
-    let mut values = vec![
-        Value::Text(record.key.clone()),
-        Value::Text(record.owner.clone()),
-        Value::Text(record.state.clone()),
-        Value::Integer(signed(version)),
-        Value::Blob(record.body.clone()),
-    ];
-    values.extend(record.columns.iter().cloned().map(Value::Text));
-    connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
-    Ok(())
+    let mut statement = connection.prepare_cached(&sql(record.kind).put)?;
+    statement.raw_bind_parameter(1, &record.key)?;
+    statement.raw_bind_parameter(2, &record.owner)?;
+    statement.raw_bind_parameter(3, &record.state)?;
+    statement.raw_bind_parameter(4, signed(version))?;
+    statement.raw_bind_parameter(5, &record.body)?;
+    for (at, value) in (6..).zip(&record.columns) {
+        statement.raw_bind_parameter::<usize, _>(at, value)?;
+    }
+    statement.raw_execute().map(drop)
 }
 
-fn select(kind: Kind) -> String {
-    let names: String = kind.columns().iter().map(|name| format!(", {name}")).collect();
-    format!("SELECT key, owner, state, version, body{names} FROM {}", kind.table())
+/// The statements for documents of one kind.
+struct Sql {
+    select: String,
+    one: String,
+    standing: String,
+    put: String,
+}
+
+fn sql(kind: Kind) -> &'static Sql {
+    static OF_KIND: LazyLock<[Sql; KINDS.len()]> = LazyLock::new(|| KINDS.map(Sql::of));
+    &OF_KIND[kind as usize]
+}
+
+impl Sql {
+    fn of(kind: Kind) -> Self {
+        let (table, columns) = (kind.table(), kind.columns());
+        let names: String = columns.iter().map(|name| format!(", {name}")).collect();
+        let places: String = (0..columns.len()).map(|at| format!(", ?{}", at + 6)).collect();
+        let sets: String =
+            columns.iter().map(|name| format!(", {name} = excluded.{name}")).collect();
+        let select = format!("SELECT key, owner, state, version, body{names} FROM {table}");
+        Self {
+            one: format!("{select} WHERE key = ?1"),
+            standing: format!("SELECT version, state FROM {table} WHERE key = ?1"),
+            put: format!(
+                "INSERT INTO {table} (key, owner, state, version, body{names}) \
+                 VALUES (?1, ?2, ?3, ?4, ?5{places}) ON CONFLICT (key) DO UPDATE SET \
+                 owner = excluded.owner, state = excluded.state, version = excluded.version, \
+                 body = excluded.body{sets}"
+            ),
+            select,
+        }
+    }
 }
 
 fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Record> {

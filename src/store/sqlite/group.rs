@@ -4,26 +4,47 @@
 //! of the steps is the design: judge, write, append the entry, remember the
 //! request, move the head, commit, and only then answer.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, TransactionBehavior};
 
 use super::documents::{self, signed, unsigned};
-use super::{failure, lines, rollups};
+use super::lines::{self, Kept, Lines};
+use super::{failure, rollups};
 use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
 use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
 use crate::store::{Group, Judged, StoredRequest};
 
+/// What the writer's last transaction left, so that the next need not read it again.
+///
+/// It holds only as long as nobody else has written, and is gone once a transaction fails.
+#[derive(Default)]
+pub struct Memory(Option<Last>);
+
+struct Last {
+    /// SQLite's number for what others have written, as of that transaction.
+    version: i64,
+    tree: Tree,
+    kept: Kept,
+}
+
 /// Applies the group; on an unexpected fault of one change the others are tried without it.
-pub fn commit(connection: &mut Connection, group: Group) -> Result<Vec<Judged>> {
-    match attempt(connection, &group) {
+pub fn commit(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    group: Group,
+) -> Result<Vec<Judged>> {
+    match attempt(connection, memory, &group) {
         Ok(judged) => Ok(judged),
         Err(fault) => {
             rollback(connection);
             if group.changes.len() == 1 || !is_data_fault(&fault) {
                 return Err(failure(&fault));
             }
-            one_by_one(connection, group)
+            one_by_one(connection, memory, group)
         }
     }
 }
@@ -33,19 +54,23 @@ pub fn preview(connection: &mut Connection, batch: &LineBatch) -> Result<BatchAn
     let judge = |connection: &mut Connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let index = tree(&transaction)?.size();
-        lines::append(&transaction, batch, index)
+        Lines::over(&transaction, Kept::default()).append(batch, index)
         // Dropping the transaction rolls it back.
     };
     judge(connection).map_err(|fault| failure(&fault))
 }
 
 /// Commits each change in a transaction of its own, so that only the faulty one fails.
-fn one_by_one(connection: &mut Connection, group: Group) -> Result<Vec<Judged>> {
+fn one_by_one(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    group: Group,
+) -> Result<Vec<Judged>> {
     let at = group.at;
     let mut judged = Vec::with_capacity(group.changes.len());
     for (change, salt) in group.changes.into_iter().zip(group.salts) {
         let alone = Group { changes: vec![change], at, salts: vec![salt] };
-        match attempt(connection, &alone) {
+        match attempt(connection, memory, &alone) {
             Ok(one) => judged.extend(one),
             Err(fault) if is_data_fault(&fault) => {
                 rollback(connection);
@@ -79,101 +104,201 @@ fn is_data_fault(fault: &rusqlite::Error) -> bool {
         )
 }
 
-fn attempt(connection: &mut Connection, group: &Group) -> rusqlite::Result<Vec<Judged>> {
+fn attempt(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    group: &Group,
+) -> rusqlite::Result<Vec<Judged>> {
+    let last = memory.0.take();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut tree = tree(&transaction)?;
+    let version = transaction
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get::<_, i64>(0))?;
+    let (tree, kept) = match last {
+        Some(last) if last.version == version => (last.tree, last.kept),
+        Some(_) | None => (tree(&transaction)?, Kept::default()),
+    };
+    let mut pass = Pass::over(&transaction, tree, kept)?;
     let mut judged = Vec::with_capacity(group.changes.len());
     for (change, salt) in group.changes.iter().zip(&group.salts) {
-        judged.push(apply(&transaction, &mut tree, change, group.at, *salt)?);
+        judged.push(pass.apply(change, group.at, salt)?);
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO ledger_head (id, size, frontier) VALUES (1, ?1, ?2) \
-             ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
-        )?
-        .execute((signed(tree.size()), encode_frontier(&tree)))?;
+    let (tree, kept) = pass.done()?;
     transaction.commit()?;
+    memory.0 = Some(Last { version, tree, kept });
     Ok(judged)
 }
 
-fn apply(
-    connection: &Connection,
-    tree: &mut Tree,
-    change: &Change,
-    at: jiff::Timestamp,
-    salt: [u8; 32],
-) -> rusqlite::Result<Judged> {
-    let key = &change.request;
-    if let Some(earlier) = request(connection, key.partner.as_str(), &key.request_id.to_string())? {
-        return Ok(if earlier.digest == key.digest {
-            let StoredRequest { receipt, answer, .. } = earlier;
-            Ok(Committed { receipt, answer, replayed: true })
-        } else {
-            Err(Refusal::RequestIdReused)
-        });
+/// One transaction's way through the changes of a group.
+struct Pass<'c> {
+    connection: &'c Connection,
+    tree: Tree,
+    lines: Lines<'c>,
+    /// Nodes of the tree that the changes have completed, leaves too.
+    nodes: Vec<(Node, Hash)>,
+    find_request: CachedStatement<'c>,
+    insert_request: CachedStatement<'c>,
+    insert_entry: CachedStatement<'c>,
+}
+
+impl<'c> Pass<'c> {
+    fn over(connection: &'c Connection, tree: Tree, kept: Kept) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            tree,
+            lines: Lines::over(connection, kept),
+            nodes: Vec::new(),
+            find_request: connection.prepare_cached(REQUEST)?,
+            insert_request: connection.prepare_cached(
+                "INSERT INTO requests (partner, request_id, digest, entry_index, answer) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            insert_entry: connection.prepare_cached(
+                "INSERT INTO ledger_entries (entry_index, entry, salt, content) \
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?,
+        })
     }
-    for expect in &change.expect {
-        if let Some(refusal) = judge(connection, expect)? {
-            return Ok(Err(refusal));
+
+    fn apply(
+        &mut self,
+        change: &Change,
+        at: Timestamp,
+        salt: &[u8; 32],
+    ) -> rusqlite::Result<Judged> {
+        let key = &change.request;
+        let request_id = key.request_id.to_string();
+        if let Some(earlier) = found(&mut self.find_request, key.partner.as_str(), &request_id)? {
+            return Ok(if earlier.digest == key.digest {
+                let StoredRequest { receipt, answer, .. } = earlier;
+                Ok(Committed { receipt, answer, replayed: true })
+            } else {
+                Err(Refusal::RequestIdReused)
+            });
         }
-    }
-    let index = tree.size();
-    let mut draft = change.draft.clone();
-    let batch = change.writes.iter().find_map(|write| match write {
-        Write::Lines(batch) => Some(batch),
-        Write::Put(_) | Write::CountOrders { .. } => None,
-    });
-    let mut answer = None;
-    if let Some(batch) = batch {
-        let outcome = lines::append(connection, batch, index)?;
-        for (name, count) in lines::facts(&outcome) {
-            draft = draft.fact(name, count);
-        }
-        answer = Some(serde_json::to_vec(&outcome).unwrap_or_default());
-    }
-    let stamp = Stamp {
-        at,
-        actor: key.partner.to_string(),
-        on_behalf_of: None,
-        certificate: change.actor.certificate.clone(),
-        request_id: key.request_id.to_string(),
-        trace_id: change.actor.trace_id.clone(),
-    };
-    let entry = match draft.seal(&stamp, &salt) {
-        Ok(entry) => entry,
-        // Lines are written by now: the fault undoes the transaction, and the group is tried
-        // again without this change.
-        Err(reason) if batch.is_some() => {
-            return Err(rusqlite::Error::ToSqlConversionFailure(reason.to_string().into()));
-        }
-        Err(reason) => return Ok(Err(Refusal::Unrecordable(reason.to_string()))),
-    };
-    for write in &change.writes {
-        match write {
-            Write::Put(record) => {
-                let (version, _) = documents::standing(connection, record.kind, &record.key)?;
-                documents::put(connection, record, version + 1)?;
+        for expect in &change.expect {
+            if let Some(refusal) = judge(self.connection, expect)? {
+                return Ok(Err(refusal));
             }
-            Write::CountOrders { report } => rollups::count_orders(connection, report)?,
-            Write::Lines(_) => {}
         }
-    }
-    let answer = answer.unwrap_or_else(|| change.answer.clone());
-    append(connection, tree, &entry, &salt, draft.content())?;
-    connection
-        .prepare_cached(
-            "INSERT INTO requests (partner, request_id, digest, entry_index, answer) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute((
+        let index = self.tree.size();
+        let mut draft = change.draft.clone();
+        let batch = change.writes.iter().find_map(|write| match write {
+            Write::Lines(batch) => Some(batch),
+            Write::Put(_) | Write::CountOrders { .. } => None,
+        });
+        let mut answer = None;
+        if let Some(batch) = batch {
+            let outcome = self.lines.append(batch, index)?;
+            for (name, count) in lines::facts(&outcome) {
+                draft = draft.fact(name, count);
+            }
+            answer = Some(serde_json::to_vec(&outcome).unwrap_or_default());
+        }
+        let stamp = Stamp {
+            at,
+            actor: key.partner.to_string(),
+            on_behalf_of: None,
+            certificate: change.actor.certificate.clone(),
+            request_id,
+            trace_id: change.actor.trace_id.clone(),
+        };
+        let entry = match draft.seal(&stamp, salt) {
+            Ok(entry) => entry,
+            // Lines are written by now: the fault undoes the transaction, and the group is tried
+            // again without this change.
+            Err(reason) if batch.is_some() => {
+                return Err(rusqlite::Error::ToSqlConversionFailure(reason.to_string().into()));
+            }
+            Err(reason) => return Ok(Err(Refusal::Unrecordable(reason.to_string()))),
+        };
+        // What was judged just now need not be read again.
+        let mut stands: HashMap<(Kind, &str), u64> = HashMap::new();
+        for expect in &change.expect {
+            match expect {
+                Expect::Version { kind, key, version } => {
+                    stands.insert((*kind, key), *version);
+                }
+                Expect::State { .. } | Expect::Progress { .. } => {}
+            }
+        }
+        for write in &change.writes {
+            self.write(write, &mut stands)?;
+        }
+        let answer = answer.unwrap_or_else(|| change.answer.clone());
+        self.record(&entry, salt, draft.content())?;
+        self.insert_request.execute((
             key.partner.as_str(),
-            key.request_id.to_string(),
+            &stamp.request_id,
             key.digest,
             signed(index),
             &answer,
         ))?;
-    let receipt = Receipt::new(index, draft.kind(), &entry);
-    Ok(Ok(Committed { receipt, answer, replayed: false }))
+        let receipt = Receipt::new(index, draft.kind(), &entry);
+        Ok(Ok(Committed { receipt, answer, replayed: false }))
+    }
+
+    /// Writes one thing; `stands` are versions of documents that nothing has changed since.
+    fn write<'w>(
+        &mut self,
+        write: &'w Write,
+        stands: &mut HashMap<(Kind, &'w str), u64>,
+    ) -> rusqlite::Result<()> {
+        match write {
+            Write::Put(record) => {
+                let version = match stands.remove(&(record.kind, record.key.as_str())) {
+                    Some(version) => version,
+                    None => documents::standing(self.connection, record.kind, &record.key)?.0,
+                };
+                documents::put(self.connection, record, version + 1)?;
+                match record.kind {
+                    Kind::Report | Kind::ClosedMonth => self.lines.settle(),
+                    Kind::Partner
+                    | Kind::Exporter
+                    | Kind::Verification
+                    | Kind::Listing
+                    | Kind::ReferenceTable
+                    | Kind::Revocation => Ok(()),
+                }
+            }
+            Write::CountOrders { report } => {
+                self.lines.settle()?;
+                rollups::count_orders(self.connection, report)
+            }
+            Write::Lines(_) => Ok(()),
+        }
+    }
+
+    /// Appends the entry to the ledger.
+    fn record(&mut self, entry: &Entry, salt: &[u8; 32], content: &[u8]) -> rusqlite::Result<()> {
+        let index = self.tree.size();
+        self.insert_entry.execute((signed(index), entry.text().as_bytes(), salt, content))?;
+        let leaf = entry.leaf_hash();
+        self.nodes.push((Node { level: 0, index }, leaf));
+        self.tree.append(leaf, &mut self.nodes);
+        Ok(())
+    }
+
+    /// Writes what was gathered, and the head; answers what the next transaction may go on from.
+    fn done(mut self) -> rusqlite::Result<(Tree, Kept)> {
+        // Level by level, as the table lies.
+        self.nodes.sort_unstable_by_key(|(node, _)| *node);
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO ledger_nodes (level, node_index, hash) VALUES (?1, ?2, ?3)",
+        )?;
+        for (node, hash) in &self.nodes {
+            insert.execute((node.level, signed(node.index), hash.as_bytes()))?;
+        }
+        let kept = self.lines.done()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO ledger_head (id, size, frontier) VALUES (1, ?1, ?2) \
+                 ON CONFLICT (id) DO UPDATE SET size = excluded.size, \
+                 frontier = excluded.frontier",
+            )?
+            .execute((signed(self.tree.size()), encode_frontier(&self.tree)))?;
+        Ok((self.tree, kept))
+    }
 }
 
 fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Option<Refusal>> {
@@ -196,30 +321,6 @@ fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Option<Re
                 .then(|| Refusal::Stale { kind: Kind::Report, key: report.clone() })
         }
     })
-}
-
-fn append(
-    connection: &Connection,
-    tree: &mut Tree,
-    entry: &Entry,
-    salt: &[u8; 32],
-    content: &[u8],
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO ledger_entries (entry_index, entry, salt, content) \
-             VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute((signed(tree.size()), entry.text().as_bytes(), salt, content))?;
-    let leaf = entry.leaf_hash();
-    let mut completed = vec![(Node { level: 0, index: tree.size() }, leaf)];
-    tree.append(leaf, &mut completed);
-    let mut insert = connection
-        .prepare_cached("INSERT INTO ledger_nodes (level, node_index, hash) VALUES (?1, ?2, ?3)")?;
-    for (node, hash) in completed {
-        insert.execute((node.level, signed(node.index), hash.as_bytes()))?;
-    }
-    Ok(())
 }
 
 /// The tree as the head row has it; empty before the first entry.
@@ -246,18 +347,25 @@ fn unreadable(column: usize, reason: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, reason.to_owned().into())
 }
 
+const REQUEST: &str = "SELECT r.digest, r.answer, r.entry_index, e.entry FROM requests r \
+    JOIN ledger_entries e ON e.entry_index = r.entry_index \
+    WHERE r.partner = ?1 AND r.request_id = ?2";
+
 /// What became of an earlier request.
 pub fn request(
     connection: &Connection,
     partner: &str,
     id: &str,
 ) -> rusqlite::Result<Option<StoredRequest>> {
-    connection
-        .prepare_cached(
-            "SELECT r.digest, r.answer, r.entry_index, e.entry FROM requests r \
-             JOIN ledger_entries e ON e.entry_index = r.entry_index \
-             WHERE r.partner = ?1 AND r.request_id = ?2",
-        )?
+    found(&mut *connection.prepare_cached(REQUEST)?, partner, id)
+}
+
+fn found(
+    request: &mut Statement<'_>,
+    partner: &str,
+    id: &str,
+) -> rusqlite::Result<Option<StoredRequest>> {
+    request
         .query_row((partner, id), |row| {
             let bytes: Vec<u8> = row.get(3)?;
             let entry =

@@ -1,78 +1,136 @@
 //! Sale lines: each id counts once, for ever; rollups move with them.
 //!
-//! Enters: a batch, under the ledger head. Leaves: what became of each line.
-//! Rollups and totals are gathered in memory over the batch and written once.
+//! Enters: batches, under the ledger head. Leaves: what became of each line. What is known of
+//! the store is kept over all batches of a transaction, and sums are written once at its end.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
-use rust_decimal::Decimal;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
+use super::line_tables::{Identity, Insert};
+use super::originals::Originals;
 use super::questions::parsed;
-use super::rollups::{Gathered, plus, unfit};
+use super::rollups::{Added, Sums};
 use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
-use crate::domain::decimal::{Quantity, Totals, UnitPrice};
 use crate::domain::fault::Fault;
 use crate::domain::month::{self, Month};
-use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
+use crate::domain::sale::WarningReason;
 
-/// Stores the lines that are new and says what became of each.
-///
-/// `entry` is the index of the ledger entry that takes them.
-pub fn append(
-    connection: &Connection,
-    batch: &LineBatch,
-    entry: u64,
-) -> rusqlite::Result<BatchAnswer> {
-    let mut answer = BatchAnswer {
-        refused: u32::try_from(batch.refused.len()).unwrap_or(u32::MAX),
-        notes: batch.refused.clone(),
-        ..BatchAnswer::default()
-    };
-    let mut gathered = Gathered::default();
-    let mut originals = HashMap::new();
-    let mut next_seq = next_seq(connection)?;
-    let closed = closed_months(connection)?;
-    let mut identity = Identity::over(connection)?;
-    let mut insert = Insert::over(connection)?;
-    for row in &batch.lines {
-        // A closed month takes no line, so none may take an id there.
-        let month = Month::of(row.line.sold_at.day());
-        let is_closed = closed.contains(&month);
-        let taken = match is_closed {
-            true => identity.taken(batch, row)?,
-            false => identity.take(batch, row, entry, next_seq)?,
-        };
-        if let Some(first) = taken {
-            answer.duplicates += 1;
-            answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
-            continue;
-        }
-        if is_closed {
-            answer.refused += 1;
-            answer.notes.push(out_of_time(row, month));
-            continue;
-        }
-        let mut warnings = row.warnings.clone();
-        judge_original(connection, batch, row, &mut originals, &mut warnings)?;
-        let cell = gathered.add(connection, batch, row, &warnings)?;
-        insert.line(batch, row, &warnings, cell, entry, next_seq)?;
-        next_seq += 1;
-        if warnings.is_empty() {
-            answer.accepted += 1;
-        } else {
-            answer.warned += 1;
-            let reasons = warnings.iter().map(ToString::to_string).collect();
-            answer.notes.push(note(row, NoteVerdict::AcceptedWithWarning, reasons, None));
-        }
+/// What the last transaction left of what lines are judged by.
+#[derive(Default)]
+pub struct Kept {
+    next_seq: Option<i64>,
+    sums: Sums,
+}
+
+/// Stores lines, batch after batch, within one transaction.
+pub struct Lines<'c> {
+    connection: &'c Connection,
+    kept: Kept,
+    closed: Option<HashSet<Month>>,
+    originals: Originals,
+    statements: Option<(Identity<'c>, Insert<'c>)>,
+}
+
+impl<'c> Lines<'c> {
+    /// Goes on from what the transaction before has kept.
+    pub fn over(connection: &'c Connection, kept: Kept) -> Self {
+        Self { connection, kept, closed: None, originals: Originals::default(), statements: None }
     }
-    answer.notes.sort_by_key(|note| note.position);
-    gathered.write(connection, batch)?;
-    answer.next_line = progress(connection, batch, &answer, entry)?;
-    Ok(answer)
+
+    /// Stores the lines of a batch that are new and says what became of each. What they add up to
+    /// is written when it is [settled](Self::settle).
+    ///
+    /// `entry` is the index of the ledger entry that takes them.
+    pub fn append(&mut self, batch: &LineBatch, entry: u64) -> rusqlite::Result<BatchAnswer> {
+        let Self { connection, kept, closed, originals, statements } = self;
+        let mut answer = BatchAnswer {
+            refused: u32::try_from(batch.refused.len()).unwrap_or(u32::MAX),
+            notes: batch.refused.clone(),
+            ..BatchAnswer::default()
+        };
+        let mut added = Added::of(batch);
+        let next_seq = match &mut kept.next_seq {
+            Some(next) => next,
+            empty => empty.insert(next_seq(connection)?),
+        };
+        let closed = match closed {
+            Some(closed) => closed,
+            empty => empty.insert(closed_months(connection)?),
+        };
+        let (identity, insert) = match statements {
+            Some(statements) => statements,
+            empty => empty.insert((Identity::over(connection)?, Insert::over(connection)?)),
+        };
+        // All lines of a cell are of one day. A closed month takes no line, so none may take an id
+        // there.
+        let closed: Vec<Option<Month>> = batch
+            .cells()
+            .iter()
+            .map(|cell| Some(Month::of(cell.day)).filter(|month| closed.contains(month)))
+            .collect();
+        identity.begin(batch, entry)?;
+        insert.begin(batch, entry)?;
+        for ready in batch.lines() {
+            let row = &ready.row;
+            let closed = closed[ready.cell];
+            let taken = match closed {
+                Some(_) => identity.taken(batch, row)?,
+                None => identity.take(batch, row, *next_seq)?,
+            };
+            if let Some(first) = taken {
+                answer.duplicates += 1;
+                answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
+                continue;
+            }
+            if let Some(month) = closed {
+                answer.refused += 1;
+                answer.notes.push(out_of_time(row, month));
+                continue;
+            }
+            let mut warnings = Cow::Borrowed(row.warnings.as_slice());
+            if let Some(odd) = originals.judge(connection, batch, row)? {
+                warnings.to_mut().push(odd);
+            }
+            let cell = if warnings.contains(&WarningReason::ExceedsOriginal) {
+                added.leave_out(ready.cell, ready.written)?;
+                None
+            } else {
+                Some(added.count(&mut kept.sums, connection, ready.cell, ready.written)?)
+            };
+            insert.line(ready, &warnings, cell, *next_seq)?;
+            *next_seq += 1;
+            if warnings.is_empty() {
+                answer.accepted += 1;
+            } else {
+                answer.warned += 1;
+                let reasons = warnings.iter().map(ToString::to_string).collect();
+                answer.notes.push(note(row, NoteVerdict::AcceptedWithWarning, reasons, None));
+            }
+        }
+        answer.notes.sort_by_key(|note| note.position);
+        kept.sums.take(added)?;
+        answer.next_line = progress(connection, batch, &answer, entry)?;
+        Ok(answer)
+    }
+
+    /// Writes what the lines so far add up to, and reads anew what other writes may change: which
+    /// months are closed, which reports are abandoned and so what was taken back.
+    pub fn settle(&mut self) -> rusqlite::Result<()> {
+        self.closed = None;
+        self.originals.forget();
+        self.kept.sums.write(self.connection)
+    }
+
+    /// Writes what the lines add up to and answers what the next transaction may go on from, if
+    /// this one is committed.
+    pub fn done(mut self) -> rusqlite::Result<Kept> {
+        self.settle()?;
+        self.kept.sums.trim();
+        Ok(self.kept)
+    }
 }
 
 /// What the ledger entry says of a batch.
@@ -108,68 +166,6 @@ fn next_seq(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// Who took which line id; statements are made once for a batch.
-struct Identity<'c> {
-    insert: CachedStatement<'c>,
-    read: CachedStatement<'c>,
-    is_abandoned: CachedStatement<'c>,
-    replace: CachedStatement<'c>,
-}
-
-impl<'c> Identity<'c> {
-    fn over(connection: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            insert: connection.prepare_cached(
-                "INSERT INTO line_identity (marketplace, line_id, entry_index, line_seq) \
-                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            )?,
-            read: connection.prepare_cached(
-                "SELECT entry_index, line_seq FROM line_identity \
-                 WHERE marketplace = ?1 AND line_id = ?2",
-            )?,
-            is_abandoned: connection.prepare_cached(
-                "SELECT 1 FROM sale_lines s JOIN sales_reports r ON r.key = s.report \
-                 WHERE s.line_seq = ?1 AND r.state = 'ABANDONED'",
-            )?,
-            replace: connection.prepare_cached(
-                "UPDATE line_identity SET entry_index = ?3, line_seq = ?4 \
-                 WHERE marketplace = ?1 AND line_id = ?2",
-            )?,
-        })
-    }
-
-    /// Takes the id for the line about to be stored, or answers the entry that has taken it
-    /// before. The unique key is what makes a line count once.
-    fn take(
-        &mut self,
-        batch: &LineBatch,
-        row: &LineRow,
-        entry: u64,
-        seq: i64,
-    ) -> rusqlite::Result<Option<u64>> {
-        let own = (batch.marketplace.as_str(), row.line.line_id.as_str(), signed(entry), seq);
-        if self.insert.execute(own)? == 1 {
-            return Ok(None);
-        }
-        let taken = self.taken(batch, row)?;
-        if taken.is_none() {
-            self.replace.execute(own)?;
-        }
-        Ok(taken)
-    }
-
-    /// The entry that has taken the id; none if it never came, or if the report that took it was
-    /// abandoned and so counts nowhere.
-    fn taken(&mut self, batch: &LineBatch, row: &LineRow) -> rusqlite::Result<Option<u64>> {
-        let id = (batch.marketplace.as_str(), row.line.line_id.as_str());
-        let found: Option<(i64, i64)> =
-            self.read.query_row(id, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((entry, seq)) = found else { return Ok(None) };
-        let abandoned = self.is_abandoned.exists([seq])?;
-        Ok((!abandoned).then(|| unsigned(entry)))
-    }
-}
-
 fn note(
     row: &LineRow,
     verdict: NoteVerdict,
@@ -185,161 +181,6 @@ fn note(
         message: String::new(),
         first_entry,
     }
-}
-
-/// A sale that lines of the batch cite, and what has been taken back of it.
-struct Original {
-    sold: Quantity,
-    paid: Decimal,
-    currency: String,
-    taken: Totals,
-}
-
-/// Adds what is odd about the sale a line cites: unknown, in another currency, or exceeded.
-///
-/// `originals` keeps the sales that the batch has cited: a sale with thousands of refunds is added
-/// up once a batch, not once a line.
-fn judge_original<'a>(
-    connection: &Connection,
-    batch: &LineBatch,
-    row: &'a LineRow,
-    originals: &mut HashMap<&'a str, Original>,
-    warnings: &mut Vec<WarningReason>,
-) -> rusqlite::Result<()> {
-    let line = &row.line;
-    if !line.kind.cites_a_sale() {
-        return Ok(());
-    }
-    let Some(cited) = &line.original_line_id else {
-        warnings.push(WarningReason::UnknownOriginal);
-        return Ok(());
-    };
-    let original = match originals.entry(cited.as_str()) {
-        Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(place) => match original(connection, batch, cited.as_str())? {
-            Some(found) => place.insert(found),
-            None => {
-                warnings.push(WarningReason::UnknownOriginal);
-                return Ok(());
-            }
-        },
-    };
-    let taken = plus(original.taken, taken_back(line.kind, line.quantity, line.unit_price))?;
-    let exceeds = taken.quantity > original.sold.value() || taken.amount > original.paid;
-    if exceeds || original.currency != line.currency.as_str() {
-        warnings.push(WarningReason::ExceedsOriginal);
-    } else {
-        original.taken = taken;
-    }
-    Ok(())
-}
-
-/// The sale of that id, with what stored lines have taken back of it; those that exceed it do not
-/// count.
-fn original(
-    connection: &Connection,
-    batch: &LineBatch,
-    line_id: &str,
-) -> rusqlite::Result<Option<Original>> {
-    let sale = connection
-        .prepare_cached(
-            "SELECT s.quantity, s.unit_price, s.currency FROM line_identity i \
-             JOIN sale_lines s ON s.line_seq = i.line_seq \
-             WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE' AND s.report NOT IN \
-             (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
-        )?
-        .query_row((batch.marketplace.as_str(), line_id), |row| {
-            let quantity: Quantity = parsed(row, 0)?;
-            let price: UnitPrice = parsed(row, 1)?;
-            Ok((quantity, price, row.get::<_, String>(2)?))
-        })
-        .optional()?;
-    let Some((sold, price, currency)) = sale else { return Ok(None) };
-    let paid = sold.times(price).map_err(unfit)?.value();
-    let mut taken = Totals::default();
-    let mut earlier = connection.prepare_cached(
-        "SELECT kind, quantity, unit_price FROM sale_lines \
-         WHERE marketplace = ?1 AND original_line_id = ?2 \
-         AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%' AND report NOT IN \
-         (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
-    )?;
-    let mut rows = earlier.query((batch.marketplace.as_str(), line_id))?;
-    while let Some(row) = rows.next()? {
-        taken = plus(taken, taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?))?;
-    }
-    Ok(Some(Original { sold, paid, currency, taken }))
-}
-
-/// What a line takes back of the sale it cites: quantity and amount.
-fn taken_back(kind: SaleKind, quantity: Quantity, price: UnitPrice) -> Totals {
-    if !kind.cites_a_sale() {
-        return Totals::default();
-    }
-    let (quantity, amount) = kind.signed(quantity.value(), price.value());
-    Totals { lines: 1, quantity: -quantity, amount: -amount }
-}
-
-/// Stores lines; the statement is made once for a batch.
-struct Insert<'c>(CachedStatement<'c>);
-
-impl<'c> Insert<'c> {
-    fn over(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let sql = "INSERT INTO sale_lines (line_seq, report, marketplace, line_id, order_id, kind, \
-             original_line_id, sku, listing, quantity, unit_price, currency, sold_at, day, \
-             destination, declaration, declaration_item, other_amounts, cell, verdict, entry_index) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-             ?18, ?19, ?20, ?21)";
-        connection.prepare_cached(sql).map(Self)
-    }
-
-    fn line(
-        &mut self,
-        batch: &LineBatch,
-        row: &LineRow,
-        warnings: &[WarningReason],
-        cell: Option<i64>,
-        entry: u64,
-        seq: i64,
-    ) -> rusqlite::Result<()> {
-        let line = &row.line;
-        self.0.execute(rusqlite::params![
-            seq,
-            batch.report,
-            batch.marketplace.as_str(),
-            line.line_id.as_str(),
-            line.order_id.as_str(),
-            line.kind.as_str(),
-            line.original_line_id.as_ref().map(|id| id.as_str()),
-            line.sku.as_str(),
-            row.listing.as_ref().map(|listing| listing.key.as_str()),
-            line.quantity.to_string(),
-            line.unit_price.to_string(),
-            line.currency.as_str(),
-            line.sold_at.to_string(),
-            line.sold_at.day().to_string(),
-            line.destination.as_ref().map(ToString::to_string).unwrap_or_default(),
-            line.declaration.as_ref().map(ToString::to_string),
-            line.declaration_item,
-            other_amounts(line),
-            cell,
-            verdict(warnings),
-            signed(entry),
-        ])?;
-        Ok(())
-    }
-}
-
-fn verdict(warnings: &[WarningReason]) -> Cow<'static, str> {
-    match warnings {
-        [] => Cow::Borrowed("ACCEPTED"),
-        [one] => Cow::Borrowed(one.as_str()),
-        many => Cow::Owned(many.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(";")),
-    }
-}
-
-/// The optional amounts as one JSON object, absent where the line has none.
-fn other_amounts(line: &SaleLine) -> Option<String> {
-    line.other_amounts.as_deref().and_then(|amounts| serde_json::to_string(amounts).ok())
 }
 
 /// Moves the counts of a report and answers where the client goes on.

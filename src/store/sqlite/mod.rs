@@ -7,7 +7,9 @@
 mod documents;
 mod export;
 mod group;
+mod line_tables;
 mod lines;
+mod originals;
 mod questions;
 mod rollups;
 mod stored;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -76,11 +79,12 @@ impl SqliteStore {
         let writer = std::thread::Builder::new()
             .name("puente-writer".into())
             .spawn(move || {
+                let mut memory = group::Memory::default();
                 while let Ok(job) = queue.recv() {
                     // Whoever went away learns the outcome by its request key.
                     match job {
                         Job::Commit(group, answer) => {
-                            let commit = || group::commit(&mut connection, group);
+                            let commit = || group::commit(&mut connection, &mut memory, group);
                             let _gone = answer.send(outliving_panics(commit));
                         }
                         Job::Preview(batch, answer) => {
@@ -244,6 +248,9 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without this a kept statement is parsed and planned anew at each use where a bound LIMIT, or
+    // a value held against the condition of a partial index, might call for another plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -287,7 +294,24 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
+
+    #[test]
+    fn a_kept_statement_is_not_planned_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connect(&folder.path().join("puente.db"), OpenFlags::default()).unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x, y); CREATE INDEX odd ON t (x) WHERE y <> 'A'")
+            .unwrap();
+        let sql = "SELECT x FROM t WHERE x > ?1 AND y = ?2 ORDER BY x LIMIT ?3";
+        for limit in 0..3 {
+            let mut kept = connection.prepare_cached(sql).unwrap();
+            assert!(!kept.exists((limit, "B", limit)).unwrap());
+            assert_eq!(kept.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 
     #[test]
     fn a_commit_is_synced_and_readers_cannot_write() {

@@ -1,56 +1,78 @@
 //! What sale lines add up to: daily cells, totals of reports, orders.
 //!
-//! Enters: lines as they are stored. Leaves: sums, gathered in memory over a batch and written
-//! once; exact, or refused.
+//! Enters: lines as they are stored. Leaves: sums, gathered in memory over a transaction and
+//! written once; exact, or refused. What was written stays in memory for the next transaction,
+//! so that a cell in use is neither looked up nor read again.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
 use super::questions::parsed;
-use crate::change::{LineBatch, LineListing, LineRow};
+use crate::change::{CellKey, Goods, LineBatch};
 use crate::domain::currency::Currency;
 use crate::domain::decimal::Totals;
 use crate::domain::fault::Fault;
 use crate::domain::listing::listing_key;
-use crate::domain::place::Destination;
-use crate::domain::sale::{SaleKind, WarningReason};
-use crate::domain::text::Sku;
+use crate::domain::partner::PartnerId;
+use crate::domain::sale::SaleKind;
 
-/// What a batch adds to rollups and totals.
+/// How many cells may stay in memory from one transaction to the next.
+const KEPT: usize = 20_000;
+
+/// Rollups and totals as the transaction under way leaves them.
 #[derive(Default)]
-pub struct Gathered {
-    cells: HashMap<CellKey, Cell>,
-    totals: HashMap<(SaleKind, Currency), Totals>,
-    /// The highest cell in use; read once, when the first new cell is needed.
+pub struct Sums {
+    reports: HashMap<String, OfReport>,
+    /// The highest cell in use; read when the first new cell is needed.
     last_cell: Option<i64>,
 }
 
-/// A rollup cell on its way: what it held before the batch, and holds after.
+/// The sums of one report that were asked for.
+struct OfReport {
+    marketplace: PartnerId,
+    places: HashMap<CellKey, usize>,
+    cells: Vec<Cell>,
+    /// Cells to be written.
+    changed: Vec<usize>,
+    totals: HashMap<(SaleKind, Currency), Total>,
+}
+
+/// A rollup cell.
 struct Cell {
     id: i64,
-    new: bool,
+    key: CellKey,
+    /// Whether it is in the table.
+    stored: bool,
+    /// What it holds: with the sign of its kind.
+    held: Totals,
+    /// What came since: as written.
+    added: Totals,
+}
+
+/// A report's total of one kind in one currency, as written.
+#[derive(Default)]
+struct Total {
+    /// What the table holds; not read yet if none.
+    held: Option<Totals>,
+    added: Totals,
+}
+
+/// What the lines of one batch add, cell by cell.
+pub struct Added<'b> {
+    batch: &'b LineBatch,
+    counted: Vec<Option<Counted>>,
+    /// Lines in no cell: they count in totals, not in nets.
+    left_out: HashMap<(SaleKind, Currency), Totals>,
+}
+
+/// What lines add to a cell, as written.
+struct Counted {
+    place: usize,
+    id: i64,
     sums: Totals,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct CellKey {
-    day: Date,
-    goods: Goods,
-    destination: Option<Destination>,
-    currency: Currency,
-    kind: SaleKind,
-}
-
-/// What was sold: a known listing, or the sku of one that is not.
-#[derive(PartialEq, Eq, Hash)]
-enum Goods {
-    Listed(Arc<LineListing>),
-    Unlisted(Sku),
 }
 
 /// Exact sum; refused rather than rounded when it no longer fits 28 digits.
@@ -63,103 +85,214 @@ pub fn unfit(fault: Fault) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(fault.to_string().into())
 }
 
-impl Gathered {
-    /// Adds a line and answers its cell; a line that exceeds its sale has none, and so stays out
-    /// of net until explained.
-    pub fn add(
+impl<'b> Added<'b> {
+    /// Nothing yet of the batch.
+    pub fn of(batch: &'b LineBatch) -> Self {
+        let counted = batch.cells().iter().map(|_| None).collect();
+        Self { batch, counted, left_out: HashMap::new() }
+    }
+
+    /// Adds a line to a cell of its batch and answers the cell's number.
+    pub fn count(
+        &mut self,
+        sums: &mut Sums,
+        connection: &Connection,
+        cell: usize,
+        written: Totals,
+    ) -> rusqlite::Result<i64> {
+        let counted = match &mut self.counted[cell] {
+            Some(counted) => counted,
+            empty => {
+                let (place, id) = sums.find(connection, self.batch, &self.batch.cells()[cell])?;
+                empty.insert(Counted { place, id, sums: Totals::default() })
+            }
+        };
+        counted.sums = plus(counted.sums, written)?;
+        Ok(counted.id)
+    }
+
+    /// Adds a line that counts in totals alone: one that exceeds its sale stays out of net until
+    /// it is explained.
+    pub fn leave_out(&mut self, cell: usize, written: Totals) -> rusqlite::Result<()> {
+        let CellKey { kind, currency, .. } = self.batch.cells()[cell];
+        let left_out = self.left_out.entry((kind, currency)).or_default();
+        *left_out = plus(*left_out, written)?;
+        Ok(())
+    }
+}
+
+impl Sums {
+    /// The place and number of a cell, which is new if the table does not have it.
+    fn find(
         &mut self,
         connection: &Connection,
         batch: &LineBatch,
-        row: &LineRow,
-        warnings: &[WarningReason],
-    ) -> rusqlite::Result<Option<i64>> {
-        let line = &row.line;
-        let one = line.signed();
-        let total = self.totals.entry((line.kind, line.currency)).or_default();
-        *total = plus(*total, line.as_written())?;
-        if warnings.contains(&WarningReason::ExceedsOriginal) {
-            return Ok(None);
+        key: &CellKey,
+    ) -> rusqlite::Result<(usize, i64)> {
+        let report = of_report(&mut self.reports, batch);
+        if let Some(place) = report.places.get(key) {
+            return Ok((*place, report.cells[*place].id));
         }
-        let goods = match &row.listing {
-            Some(listing) => Goods::Listed(listing.clone()),
-            None => Goods::Unlisted(line.sku.clone()),
+        let (id, stored, held) = match held_cell(connection, batch, key)? {
+            Some((id, held)) => (id, true, held),
+            None => (fresh_cell(connection, &mut self.last_cell)?, false, Totals::default()),
         };
-        let key = CellKey {
-            day: line.sold_at.day(),
-            goods,
-            destination: line.destination,
-            currency: line.currency,
-            kind: line.kind,
-        };
-        if let Some(cell) = self.cells.get_mut(&key) {
-            cell.sums = plus(cell.sums, one)?;
-            return Ok(Some(cell.id));
-        }
-        let mut cell = match held_cell(connection, batch, &key)? {
-            Some((id, sums)) => Cell { id, new: false, sums },
-            None => Cell { id: self.fresh_cell(connection)?, new: true, sums: Totals::default() },
-        };
-        cell.sums = plus(cell.sums, one)?;
-        let id = cell.id;
-        self.cells.insert(key, cell);
-        Ok(Some(id))
+        let place = report.cells.len();
+        report.places.insert(key.clone(), place);
+        report.cells.push(Cell { id, key: key.clone(), stored, held, added: Totals::default() });
+        Ok((place, id))
     }
 
-    fn fresh_cell(&mut self, connection: &Connection) -> rusqlite::Result<i64> {
-        let last = match self.last_cell {
-            Some(last) => last,
-            None => connection
-                .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
-                .query_row([], |row| row.get(0))?,
-        };
-        self.last_cell = Some(last + 1);
-        Ok(last + 1)
-    }
-
-    /// Writes what was gathered.
-    pub fn write(self, connection: &Connection, batch: &LineBatch) -> rusqlite::Result<()> {
-        let mut read = connection.prepare_cached(
-            "SELECT lines, quantity, amount FROM report_totals \
-             WHERE report = ?1 AND kind = ?2 AND currency = ?3",
-        )?;
-        let mut write = connection.prepare_cached(
-            "INSERT INTO report_totals (report, kind, currency, lines, quantity, amount) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (report, kind, currency) DO UPDATE SET \
-             lines = excluded.lines, quantity = excluded.quantity, amount = excluded.amount",
-        )?;
-        for ((kind, currency), added) in self.totals {
-            let held = read
-                .query_row((&batch.report, kind.as_str(), currency.as_str()), sums)
-                .optional()?
-                .unwrap_or_default();
-            let now = plus(held, added)?;
-            write.execute((
-                &batch.report,
-                kind.as_str(),
-                currency.as_str(),
-                signed(now.lines),
-                now.quantity.to_string(),
-                now.amount.to_string(),
-            ))?;
+    /// Takes in what the lines of a batch add.
+    pub fn take(&mut self, added: Added<'_>) -> rusqlite::Result<()> {
+        let Added { batch, counted, left_out } = added;
+        if counted.iter().all(Option::is_none) && left_out.is_empty() {
+            return Ok(());
         }
-        for (key, cell) in self.cells {
-            write_cell(connection, batch, &key, &cell)?;
+        let report = of_report(&mut self.reports, batch);
+        for Counted { place, sums, .. } in counted.into_iter().flatten() {
+            let cell = &mut report.cells[place];
+            if cell.added.lines == 0 {
+                report.changed.push(place);
+            }
+            cell.added = plus(cell.added, sums)?;
+            let total = report.totals.entry((cell.key.kind, cell.key.currency)).or_default();
+            total.added = plus(total.added, sums)?;
+        }
+        for (key, sums) in left_out {
+            let total = report.totals.entry(key).or_default();
+            total.added = plus(total.added, sums)?;
         }
         Ok(())
     }
+
+    /// Writes what came since it was written last.
+    pub fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for (key, report) in &mut self.reports {
+            write_totals(connection, key, &mut report.totals)?;
+            write_cells(connection, key, report)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of what is kept where it has become too much.
+    pub fn trim(&mut self) {
+        if self.reports.values().map(|report| report.cells.len()).sum::<usize>() > KEPT {
+            self.reports.clear();
+        }
+    }
+}
+
+fn of_report<'s>(
+    reports: &'s mut HashMap<String, OfReport>,
+    batch: &LineBatch,
+) -> &'s mut OfReport {
+    reports.entry(batch.report.clone()).or_insert_with(|| OfReport {
+        marketplace: batch.marketplace.clone(),
+        places: HashMap::new(),
+        cells: Vec::new(),
+        changed: Vec::new(),
+        totals: HashMap::new(),
+    })
+}
+
+fn fresh_cell(connection: &Connection, last_cell: &mut Option<i64>) -> rusqlite::Result<i64> {
+    let last = match *last_cell {
+        Some(last) => last,
+        None => connection
+            .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
+            .query_row([], |row| row.get(0))?,
+    };
+    *last_cell = Some(last + 1);
+    Ok(last + 1)
+}
+
+fn write_totals(
+    connection: &Connection,
+    report: &str,
+    totals: &mut HashMap<(SaleKind, Currency), Total>,
+) -> rusqlite::Result<()> {
+    let mut read = connection.prepare_cached(
+        "SELECT lines, quantity, amount FROM report_totals \
+         WHERE report = ?1 AND kind = ?2 AND currency = ?3",
+    )?;
+    let mut write = connection.prepare_cached(
+        "INSERT INTO report_totals (report, kind, currency, lines, quantity, amount) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (report, kind, currency) DO UPDATE SET \
+         lines = excluded.lines, quantity = excluded.quantity, amount = excluded.amount",
+    )?;
+    for ((kind, currency), total) in totals {
+        if total.added.lines == 0 {
+            continue;
+        }
+        let (kind, currency) = (kind.as_str(), currency.as_str());
+        let held = match total.held {
+            Some(held) => held,
+            None => read.query_row((report, kind, currency), sums).optional()?.unwrap_or_default(),
+        };
+        let now = plus(held, std::mem::take(&mut total.added))?;
+        let (quantity, amount) = (now.quantity.to_string(), now.amount.to_string());
+        write.execute((report, kind, currency, signed(now.lines), quantity, amount))?;
+        total.held = Some(now);
+    }
+    Ok(())
+}
+
+fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rusqlite::Result<()> {
+    let OfReport { marketplace, cells, changed, .. } = report;
+    let mut update = connection.prepare_cached(
+        "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
+    )?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
+         channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?;
+    for place in changed.drain(..) {
+        let cell = &mut cells[place];
+        let added = std::mem::take(&mut cell.added);
+        cell.held = plus(cell.held, cell.key.kind.net(added))?;
+        let lines = signed(cell.held.lines);
+        let quantity = cell.held.quantity.to_string();
+        let amount = cell.held.amount.to_string();
+        if cell.stored {
+            update.execute((cell.id, lines, quantity, amount))?;
+            continue;
+        }
+        cell.stored = true;
+        let (day, listing, destination, about) = columns(marketplace, &cell.key);
+        let [seller, ncm, channel, province, size_class] = about;
+        insert.execute(rusqlite::params![
+            cell.id,
+            key,
+            marketplace.as_str(),
+            day,
+            listing,
+            seller,
+            ncm,
+            channel,
+            province,
+            size_class,
+            destination,
+            cell.key.currency.as_str(),
+            cell.key.kind.as_str(),
+            lines,
+            quantity,
+            amount,
+        ])?;
+    }
+    Ok(())
 }
 
 /// A key as the table has it: day, listing, destination, then what the listing adds to it, which
 /// is seller, ncm, channel, province, size class.
 fn columns<'k>(
-    batch: &LineBatch,
+    marketplace: &PartnerId,
     key: &'k CellKey,
 ) -> (String, Cow<'k, str>, String, [&'k str; 5]) {
     let destination = key.destination.as_ref().map(ToString::to_string).unwrap_or_default();
     let (listing, about) = match &key.goods {
-        Goods::Unlisted(sku) => {
-            (Cow::Owned(listing_key(&batch.marketplace, sku.as_str())), [""; 5])
-        }
+        Goods::Unlisted(sku) => (Cow::Owned(listing_key(marketplace, sku.as_str())), [""; 5]),
         Goods::Listed(l) => (
             Cow::Borrowed(l.key.as_str()),
             [&*l.seller, &*l.ncm, l.channel.as_str(), &*l.province, &*l.size_class],
@@ -173,7 +306,7 @@ fn held_cell(
     batch: &LineBatch,
     key: &CellKey,
 ) -> rusqlite::Result<Option<(i64, Totals)>> {
-    let (day, listing, destination, about) = columns(batch, key);
+    let (day, listing, destination, about) = columns(&batch.marketplace, key);
     let [seller, ncm, channel, province, size_class] = about;
     connection
         .prepare_cached(
@@ -198,52 +331,6 @@ fn held_cell(
             |row| Ok((row.get(3)?, sums(row)?)),
         )
         .optional()
-}
-
-fn write_cell(
-    connection: &Connection,
-    batch: &LineBatch,
-    key: &CellKey,
-    cell: &Cell,
-) -> rusqlite::Result<()> {
-    let lines = signed(cell.sums.lines);
-    let quantity = cell.sums.quantity.to_string();
-    let amount = cell.sums.amount.to_string();
-    if !cell.new {
-        connection
-            .prepare_cached(
-                "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
-            )?
-            .execute((cell.id, lines, quantity, amount))?;
-        return Ok(());
-    }
-    let (day, listing, destination, about) = columns(batch, key);
-    let [seller, ncm, channel, province, size_class] = about;
-    connection
-        .prepare_cached(
-            "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
-             channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?
-        .execute(rusqlite::params![
-            cell.id,
-            batch.report,
-            batch.marketplace.as_str(),
-            day,
-            listing,
-            seller,
-            ncm,
-            channel,
-            province,
-            size_class,
-            destination,
-            key.currency.as_str(),
-            key.kind.as_str(),
-            lines,
-            quantity,
-            amount,
-        ])?;
-    Ok(())
 }
 
 fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {

@@ -47,14 +47,15 @@ pub fn row(position: u32, text: &str) -> LineRow {
 }
 
 pub fn batch(report: &str, first_line: u64, rows: Vec<LineRow>) -> LineBatch {
-    LineBatch {
-        marketplace: "marketplace".parse().unwrap(),
-        report: report.to_owned(),
+    let sent = rows.len() as u32;
+    LineBatch::new(
+        "marketplace".parse().unwrap(),
+        report.to_owned(),
         first_line,
-        sent: rows.len() as u32,
-        lines: rows,
-        refused: vec![],
-    }
+        sent,
+        rows,
+        vec![],
+    )
 }
 
 fn texts(report: &str, first_line: u64, lines: &[&str]) -> LineBatch {
@@ -216,11 +217,10 @@ pub async fn an_unknown_original_is_remarked(place: &dyn Place) {
         // Citing what is no sale is citing no sale.
         format!("C3 O RETURN C1 A 1 1 {MORNING}"),
     ];
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let mut batch = texts("r", 0, &lines);
-    batch.lines[0].warnings.push(WarningReason::UnknownSku);
-    batch.lines[0].listing = None;
-    let (_, answer) = append(&*store, 1, batch).await;
+    let mut rows: Vec<LineRow> = (0..).zip(&lines).map(|(place, text)| row(place, text)).collect();
+    rows[0].warnings.push(WarningReason::UnknownSku);
+    rows[0].listing = None;
+    let (_, answer) = append(&*store, 1, batch("r", 0, rows)).await;
     assert_eq!(counts(&answer), [0, 3, 0, 0]);
     let reasons: Vec<_> = answer.notes.iter().map(|note| note.reasons.join(" ")).collect();
     assert_eq!(reasons, ["UNKNOWN_SKU UNKNOWN_ORIGINAL", "UNKNOWN_ORIGINAL", "UNKNOWN_ORIGINAL"]);

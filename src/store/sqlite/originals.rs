@@ -1,0 +1,111 @@
+//! The sales that lines take back: what was sold, and how much of it came back.
+//!
+//! Enters: lines that cite a sale. Leaves: what is odd about the sale each cites.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rusqlite::{Connection, OptionalExtension};
+use rust_decimal::Decimal;
+
+use super::questions::parsed;
+use super::rollups::{plus, unfit};
+use crate::change::{LineBatch, LineRow};
+use crate::domain::decimal::{Quantity, Totals, UnitPrice};
+use crate::domain::sale::{SaleKind, WarningReason};
+
+/// The sales that lines have cited, by marketplace and line id: one with thousands of refunds is
+/// added up once a transaction, not once a line.
+#[derive(Default)]
+pub struct Originals(HashMap<(String, String), Original>);
+
+/// A sale that lines cite, and what has been taken back of it.
+struct Original {
+    sold: Quantity,
+    paid: Decimal,
+    currency: String,
+    taken: Totals,
+}
+
+impl Originals {
+    /// What is odd about the sale a line cites: unknown, in another currency, or exceeded.
+    pub fn judge(
+        &mut self,
+        connection: &Connection,
+        batch: &LineBatch,
+        row: &LineRow,
+    ) -> rusqlite::Result<Option<WarningReason>> {
+        let line = &row.line;
+        if !line.kind.cites_a_sale() {
+            return Ok(None);
+        }
+        let Some(cited) = &line.original_line_id else {
+            return Ok(Some(WarningReason::UnknownOriginal));
+        };
+        let original = match self.0.entry((batch.marketplace.to_string(), cited.to_string())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match original(connection, batch, cited.as_str())? {
+                Some(found) => place.insert(found),
+                None => return Ok(Some(WarningReason::UnknownOriginal)),
+            },
+        };
+        let taken = plus(original.taken, taken_back(line.kind, line.quantity, line.unit_price))?;
+        let exceeds = taken.quantity > original.sold.value() || taken.amount > original.paid;
+        if exceeds || original.currency != line.currency.as_str() {
+            return Ok(Some(WarningReason::ExceedsOriginal));
+        }
+        original.taken = taken;
+        Ok(None)
+    }
+
+    /// Reads anew what was cited: the reports that count have changed.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The sale of that id, with what stored lines have taken back of it; those that exceed it do not
+/// count.
+fn original(
+    connection: &Connection,
+    batch: &LineBatch,
+    line_id: &str,
+) -> rusqlite::Result<Option<Original>> {
+    let sale = connection
+        .prepare_cached(
+            "SELECT s.quantity, s.unit_price, s.currency FROM line_identity i \
+             JOIN sale_lines s ON s.line_seq = i.line_seq \
+             WHERE i.marketplace = ?1 AND i.line_id = ?2 AND s.kind = 'SALE' AND s.report NOT IN \
+             (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
+        )?
+        .query_row((batch.marketplace.as_str(), line_id), |row| {
+            let quantity: Quantity = parsed(row, 0)?;
+            let price: UnitPrice = parsed(row, 1)?;
+            Ok((quantity, price, row.get::<_, String>(2)?))
+        })
+        .optional()?;
+    let Some((sold, price, currency)) = sale else { return Ok(None) };
+    let paid = sold.times(price).map_err(unfit)?.value();
+    let mut taken = Totals::default();
+    let mut earlier = connection.prepare_cached(
+        "SELECT kind, quantity, unit_price FROM sale_lines \
+         WHERE marketplace = ?1 AND original_line_id = ?2 \
+         AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%' AND report NOT IN \
+         (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
+    )?;
+    let mut rows = earlier.query((batch.marketplace.as_str(), line_id))?;
+    while let Some(row) = rows.next()? {
+        taken = plus(taken, taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?))?;
+    }
+    Ok(Some(Original { sold, paid, currency, taken }))
+}
+
+/// What a line takes back of the sale it cites: quantity and amount.
+fn taken_back(kind: SaleKind, quantity: Quantity, price: UnitPrice) -> Totals {
+    if !kind.cites_a_sale() {
+        return Totals::default();
+    }
+    let written = Totals { lines: 1, quantity: quantity.value(), amount: quantity.priced(price) };
+    let Totals { lines, quantity, amount } = kind.net(written);
+    Totals { lines, quantity: -quantity, amount: -amount }
+}
