@@ -14,6 +14,7 @@ use puente::proto::puente::sales::v1::{OpenSalesReportRequest, SaleLineBatch, Ve
 use tonic::Code;
 
 use crate::common::push::{Push, append, open_report, report, stored};
+use crate::common::random::Random;
 use crate::common::stage::Stage;
 use crate::common::{ask, goods, verdict};
 
@@ -192,7 +193,7 @@ async fn any_batching_counts_every_line_once() {
     let stage = Stage::start().await;
     let client = stage.client("marketplace");
     for case in 0..5_u64 {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (case + 1));
+        let mut random = Random::new(case + 1);
         let base = case * LINES;
         let name = open_report(&client, month(2020, case as i32 + 1)).await.name;
         let mut push = Push::open(&client, &name).await.unwrap();
@@ -233,16 +234,4 @@ async fn any_batching_counts_every_line_once() {
 
 fn month(year: i32, month: i32) -> Period {
     Period { first: Some(goods::date(year, month, 1)), last: Some(goods::date(year, month, 28)) }
-}
-
-/// xorshift64: the same cases in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
 }

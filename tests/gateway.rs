@@ -7,6 +7,7 @@ mod architecture;
 mod bad_input;
 mod bad_lines;
 mod common;
+mod cuts;
 mod demo;
 mod exactly_once;
 mod export;

@@ -200,18 +200,24 @@ async fn until_some_lines_are_in(client: &Client, name: &str) {
     assert!(some.await.is_some(), "no line came in");
 }
 
+/// Size and root of the ledger as the gateway signs it now.
+pub async fn checkpoint(stage: &ProcessStage, key: &VerifyingKey) -> (u64, Hash) {
+    let auditor = stage.client("auditor");
+    let answer =
+        ask!(auditor, LedgerServiceClient.get_checkpoint(GetCheckpointRequest {})).unwrap();
+    let signed = SignedCheckpoint::open(&answer.note, key).unwrap();
+    (signed.checkpoint().size(), *signed.checkpoint().root())
+}
+
 /// The ledger of now contains every ledger seen before and every receipt given.
-async fn check_ledger(
+pub async fn check_ledger(
     stage: &ProcessStage,
     key: &VerifyingKey,
     seen: &mut Vec<(u64, Hash)>,
     receipts: &BTreeMap<usize, Receipt>,
 ) {
     let auditor = stage.client("auditor");
-    let answer =
-        ask!(auditor, LedgerServiceClient.get_checkpoint(GetCheckpointRequest {})).unwrap();
-    let signed = SignedCheckpoint::open(&answer.note, key).unwrap();
-    let checkpoint = (signed.checkpoint().size(), *signed.checkpoint().root());
+    let checkpoint = checkpoint(stage, key).await;
 
     // Every leaf anew: each root seen so far must come out again on the way.
     let mut roots = BTreeMap::new();

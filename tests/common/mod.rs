@@ -5,7 +5,9 @@
 
 pub mod goods;
 pub mod process;
+pub mod proxy;
 pub mod push;
+pub mod random;
 pub mod stage;
 pub mod wire;
 
