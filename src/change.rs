@@ -25,6 +25,11 @@ pub enum Kind {
     Verification,
     /// A listing; key is a UUID derived from marketplace and sku.
     Listing,
+    /// An export declaration without its items; key is its number.
+    Declaration,
+    /// An item of an export declaration; key is `NUMBER/ITEM`, the item in four digits, and its
+    /// owner is the marketplace of its listing.
+    DeclarationItem,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
     /// A month that takes no more sale lines; key is `YYYY-MM`.
@@ -36,11 +41,13 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 10] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
     Kind::Listing,
+    Kind::Declaration,
+    Kind::DeclarationItem,
     Kind::Report,
     Kind::ClosedMonth,
     Kind::ReferenceTable,
@@ -55,6 +62,8 @@ impl Kind {
             Kind::Exporter => "exporters",
             Kind::Verification => "verifications",
             Kind::Listing => "listings",
+            Kind::Declaration => "declarations",
+            Kind::DeclarationItem => "declaration_items",
             Kind::Report => "sales_reports",
             Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
@@ -69,6 +78,8 @@ impl Kind {
             Kind::Exporter => "exporters",
             Kind::Verification => "verifications",
             Kind::Listing => "listings",
+            Kind::Declaration => "declarations",
+            Kind::DeclarationItem => "declarationItems",
             Kind::Report => "salesReports",
             Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
@@ -83,8 +94,11 @@ impl Kind {
             Kind::Exporter => &["province", "size_class"],
             Kind::Verification => &["cuit"],
             Kind::Listing => &["sku", "seller_cuit", "ncm", "channel"],
+            Kind::DeclarationItem => {
+                &["listing", "exporter_cuit", "officialised_on", "year", "office"]
+            }
             Kind::Report => &["period_start", "period_end"],
-            Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
+            Kind::Declaration | Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
         }
     }
 }

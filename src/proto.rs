@@ -116,6 +116,10 @@ pub mod puente {
         clearance, "puente.clearance.v1.rs"
     );
     package!(
+        /// Export declarations and shipments.
+        customs, "puente.customs.v1.rs"
+    );
+    package!(
         /// Sales reports and analytics.
         sales, "puente.sales.v1.rs"
     );

@@ -2,6 +2,12 @@
 //! not exist, lists are empty, sums hold one's own only.
 
 use puente::cli::Client;
+use puente::proto::puente::access::v1::Role;
+use puente::proto::puente::customs::v1::declaration_service_client::DeclarationServiceClient;
+use puente::proto::puente::customs::v1::{
+    AmendDeclarationRequest, GetDeclarationRequest, Incoterm, ListDeclarationsRequest,
+    RecordShipmentRequest, RegisterDeclarationRequest,
+};
 use puente::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
 use puente::proto::puente::ledger::v1::{FindReceiptRequest, GetProofRequest};
 use puente::proto::puente::listings::v1::listing_service_client::ListingServiceClient;
@@ -22,7 +28,7 @@ use puente::proto::puente::sellers::v1::{GetVerificationRequest, RequestVerifica
 use tonic::{Code, Status};
 
 use crate::common::push::{Push, append, open_report, report, stored};
-use crate::common::stage::Stage;
+use crate::common::stage::{Stage, further_partner};
 use crate::common::{ask, goods, reason};
 
 const FIRST: &str = "partners/marketplace";
@@ -330,5 +336,129 @@ async fn sums_and_line_ids_are_ones_own() {
     let answer = ask!(second, SalesAnalyticsServiceClient.summarize(sums(""))).unwrap();
     assert_eq!(answer.rows.len(), 1, "{answer:?}");
     assert_eq!(answer.rows[0].lines, 20);
+    world.stage.stop().await;
+}
+
+const MIXED: &str = "26001EC01000001A";
+const FOREIGN: &str = "26001EC01000002B";
+const ABSENT: &str = "26001EC01000003C";
+
+/// The world with two declarations: one of goods of both marketplaces, one of the first's alone.
+async fn declared() -> World {
+    let world = World::make().await;
+    let listing = create_listing(&world.second, "SECOND").await;
+    for (client, name) in [(&world.first, &world.listing.name), (&world.second, &listing.name)] {
+        let request = SubmitListingRequest {
+            request_id: client.request_id(),
+            name: name.clone(),
+            ..Default::default()
+        };
+        ask!(client, ListingServiceClient.submit_listing(request)).unwrap();
+    }
+    let customs = world.stage.client("customs");
+    for (number, skus) in [(MIXED, &["MALBEC", "SECOND"][..]), (FOREIGN, &["MALBEC"])] {
+        let request = RegisterDeclarationRequest {
+            request_id: customs.request_id(),
+            declaration: Some(goods::declaration(number, skus)),
+            ..Default::default()
+        };
+        ask!(customs, DeclarationServiceClient.register_declaration(request)).unwrap();
+    }
+    let request = AmendDeclarationRequest {
+        request_id: customs.request_id(),
+        name: format!("declarations/{MIXED}"),
+        reason: "as asked".into(),
+        incoterm: Incoterm::Cif.into(),
+        ..Default::default()
+    };
+    ask!(customs, DeclarationServiceClient.amend_declaration(request)).unwrap();
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declaration_shows_a_marketplace_its_own_items_only() {
+    let world = declared().await;
+    let (first, second) = (&world.first, &world.second);
+    let names = [format!("declarations/{FOREIGN}"), format!("declarations/{ABSENT}")];
+    hidden!(
+        second,
+        names,
+        DeclarationServiceClient.get_declaration(|name| GetDeclarationRequest { name })
+    );
+
+    let request = GetDeclarationRequest { name: format!("declarations/{MIXED}") };
+    let customs = world.stage.client("customs");
+    let whole = ask!(customs, DeclarationServiceClient.get_declaration(request.clone()));
+    let whole = whole.unwrap().declaration.unwrap();
+    assert_eq!((whole.items.len(), whole.item_count, whole.revision), (2, 2, 2));
+    assert_eq!((whole.declarant_cuit.as_str(), whole.amendments.len()), ("33693450239", 1));
+    let part = ask!(second, DeclarationServiceClient.get_declaration(request));
+    let part = part.unwrap().declaration.unwrap();
+    assert_eq!(part.items.len(), 1);
+    assert_eq!(part.items[0], whole.items[1], "its own is shown whole");
+    assert_eq!((part.declarant_cuit.as_str(), part.etag.as_str()), ("", ""));
+    assert_eq!((part.item_count, part.shipped_item_count, part.revision), (0, 0, 0));
+    assert!(part.amendments.is_empty() && part.update_time.is_none());
+
+    let list = async |client: &Client, marketplace: &str| {
+        let request =
+            ListDeclarationsRequest { marketplace: marketplace.into(), ..Default::default() };
+        let answer = ask!(client, DeclarationServiceClient.list_declarations(request)).unwrap();
+        let found = answer.declarations.iter();
+        found.map(|one| (one.number.clone(), one.items.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(list(second, "").await, [(MIXED.to_owned(), 1)]);
+    assert_eq!(list(second, FIRST).await, []);
+    assert_eq!(list(first, "").await, [(MIXED.to_owned(), 1), (FOREIGN.to_owned(), 1)]);
+    let auditor = world.stage.client("auditor");
+    assert_eq!(list(&auditor, "").await, [(MIXED.to_owned(), 2), (FOREIGN.to_owned(), 1)]);
+    world.stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_a_broker_without_a_delegation_there_is_no_declaration() {
+    let world = declared().await;
+    let broker = further_partner(&world.stage.folder, "broker", Role::Broker).await;
+    let fresh = || broker.request_id();
+    let names = [format!("declarations/{MIXED}"), format!("declarations/{ABSENT}")];
+    hidden!(
+        broker,
+        names,
+        DeclarationServiceClient.get_declaration(|name| GetDeclarationRequest { name })
+    );
+    hidden!(
+        broker,
+        names,
+        DeclarationServiceClient.amend_declaration(|name| AmendDeclarationRequest {
+            request_id: fresh(),
+            name,
+            reason: "as asked".into(),
+            incoterm: Incoterm::Fob.into(),
+            ..Default::default()
+        })
+    );
+    hidden!(
+        broker,
+        names,
+        DeclarationServiceClient.record_shipment(|declaration| RecordShipmentRequest {
+            request_id: fresh(),
+            declaration,
+            shipments: vec![goods::shipment(1, "1", 1)],
+            ..Default::default()
+        })
+    );
+    let request = ListDeclarationsRequest::default();
+    let listed = ask!(broker, DeclarationServiceClient.list_declarations(request)).unwrap();
+    assert!(listed.declarations.is_empty());
+    let request = RegisterDeclarationRequest {
+        request_id: fresh(),
+        declaration: Some(goods::declaration(ABSENT, &["MALBEC"])),
+        ..Default::default()
+    };
+    let status = ask!(broker, DeclarationServiceClient.register_declaration(request)).unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::PermissionDenied, "NO_DELEGATION")
+    );
     world.stage.stop().await;
 }

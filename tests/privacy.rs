@@ -3,12 +3,17 @@
 
 use std::time::Duration;
 
+use puente::domain::listing::listing_key;
 use puente::proto::puente::access::v1::SuspendPartnerRequest;
 use puente::proto::puente::access::v1::partner_service_client::PartnerServiceClient;
+use puente::proto::puente::customs::v1::declaration_service_client::DeclarationServiceClient;
+use puente::proto::puente::customs::v1::{
+    AmendDeclarationRequest, Declaration, ListDeclarationsRequest, RegisterDeclarationRequest,
+};
 use puente::proto::puente::ledger::v1::GetEntryRequest;
 use puente::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
-use puente::proto::puente::listings::v1::CreateListingRequest;
 use puente::proto::puente::listings::v1::listing_service_client::ListingServiceClient;
+use puente::proto::puente::listings::v1::{CreateListingRequest, SubmitListingRequest};
 use puente::proto::puente::registry::v1::registry_service_client::RegistryServiceClient;
 use puente::proto::puente::registry::v1::sync_exporters_request::Part;
 use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
@@ -42,6 +47,7 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
     let cuit = CANARY.replace('-', "");
     let (registry, client) = (stage.client("registry"), stage.client("marketplace"));
     let (operator, auditor) = (stage.client("operator"), stage.client("auditor"));
+    let customs = stage.client("customs");
 
     // Everywhere a CUIT, an address or free text may stand, rightly and wrongly.
     let mut sync = goods::exporters(registry.request_id(), &[&cuit, WRONG]);
@@ -70,7 +76,6 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
         let _ = ask!(client, SellerServiceClient.request_verification(request));
     }
     for name in [format!("sellers/{cuit}"), format!("sellers/{FORGED}")] {
-        let customs = stage.client("customs");
         let _ = ask!(customs, SellerServiceClient.get_seller(GetSellerRequest { name }));
     }
     for (sku, title) in [("A", EMAIL), ("B", FORGED), (FORGED, "C")] {
@@ -84,6 +89,37 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
         };
         let _ = ask!(client, ListingServiceClient.create_listing(request));
     }
+    // The canary exports what it offers, and declares for itself and for others.
+    let request = SubmitListingRequest {
+        request_id: client.request_id(),
+        name: format!("listings/{}", listing_key(&"marketplace".parse().unwrap(), "A")),
+        ..Default::default()
+    };
+    ask!(client, ListingServiceClient.submit_listing(request)).unwrap();
+    for (number, declarant) in [("26001EC01000001A", &*cuit), ("26001EC01000002B", WRONG)] {
+        let request = RegisterDeclarationRequest {
+            request_id: customs.request_id(),
+            declaration: Some(Declaration {
+                exporter_cuit: cuit.clone(),
+                declarant_cuit: declarant.into(),
+                ..goods::declaration(number, &["A"])
+            }),
+            ..Default::default()
+        };
+        let told = ask!(customs, DeclarationServiceClient.register_declaration(request));
+        assert_eq!(told.is_ok(), declarant == cuit, "{told:?}");
+    }
+    let request = AmendDeclarationRequest {
+        request_id: customs.request_id(),
+        name: "declarations/26001EC01000001A".into(),
+        reason: format!("{EMAIL} {CANARY}"),
+        declarant_cuit: "33693450239".into(),
+        ..Default::default()
+    };
+    ask!(customs, DeclarationServiceClient.amend_declaration(request)).unwrap();
+    let request = ListDeclarationsRequest { exporter_cuit: CANARY.into(), ..Default::default() };
+    ask!(customs, DeclarationServiceClient.list_declarations(request)).unwrap();
+
     let report = open_report(&client, goods::period()).await.name;
     let mut batch = goods::batch(0, 3);
     batch.lines[0].order_id = FORGED.into();
@@ -121,8 +157,10 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
         leaves += &String::from_utf8(entry.unwrap().entry.unwrap().data).unwrap();
         leaves.push('\n');
     }
-    assert!(leaves.contains("exporters.synced"), "{leaves}");
-    drop((registry, client, operator, auditor));
+    for kind in ["exporters.synced", "declaration.registered", "declaration.amended"] {
+        assert!(leaves.contains(kind), "{leaves}");
+    }
+    drop((registry, client, operator, auditor, customs));
     stage.served.signal("TERM");
     assert!(stage.served.ended(Duration::from_secs(10)).is_some());
     let log = stage.served.logged();

@@ -268,7 +268,7 @@ impl App {
 }
 
 /// Whether `caller` may see `listing`: its owner always, others once it was handed in.
-fn may_see(caller: &Caller, listing: &Listing) -> bool {
+pub(super) fn may_see(caller: &Caller, listing: &Listing) -> bool {
     listing.marketplace == *caller.partner()
         || (caller.visibility() == Visibility::All && listing.submitted_at.is_some())
 }

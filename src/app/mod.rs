@@ -11,6 +11,7 @@ pub mod cascade;
 pub mod catalog;
 pub mod checkpoints;
 pub mod clearance;
+pub mod declarations;
 pub mod export;
 pub mod exporters;
 pub mod known;
@@ -90,6 +91,8 @@ impl App {
             Kind::Exporter
             | Kind::Verification
             | Kind::Listing
+            | Kind::Declaration
+            | Kind::DeclarationItem
             | Kind::Report
             | Kind::ClosedMonth => Ok(()),
         }

@@ -193,6 +193,8 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::Exporter
         | Kind::Verification
         | Kind::Listing
+        | Kind::Declaration
+        | Kind::DeclarationItem
         | Kind::ClosedMonth
         | Kind::ReferenceTable
         | Kind::Revocation => "WRONG_STATE",

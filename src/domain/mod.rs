@@ -14,6 +14,7 @@ pub mod coarse;
 pub mod comparison;
 pub mod cuit;
 pub mod currency;
+pub mod customs_declaration;
 pub mod decimal;
 pub mod declaration;
 mod derived;

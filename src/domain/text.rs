@@ -145,6 +145,10 @@ code! {
     /// A marketplace's own article number.
     Sku, "an article number", "INVALID_SKU"
 }
+code! {
+    /// A number of a document that goes with goods, such as a transport document's.
+    Reference, "a reference", "INVALID_FIELD"
+}
 
 /// `^[!-~]([ -~]{0,62}[!-~])?$`
 fn is_code(text: &str) -> bool {

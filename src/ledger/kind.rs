@@ -86,6 +86,16 @@ kinds! {
     ListingReinstated = "listing.reinstated",
     /// The marketplace took a listing back.
     ListingWithdrawn = "listing.withdrawn",
+    /// Customs registered an export declaration.
+    DeclarationRegistered = "declaration.registered",
+    /// Customs sent many export declarations at once; counts say what became of them.
+    DeclarationsBatched = "declarations.batched",
+    /// What an export declaration says was changed.
+    DeclarationAmended = "declaration.amended",
+    /// Goods left under an export declaration.
+    ShipmentRecorded = "shipment.recorded",
+    /// Customs sent many shipments at once; counts say what became of them.
+    ShipmentsBatched = "shipments.batched",
     /// A sales report was opened.
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.

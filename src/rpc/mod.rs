@@ -5,6 +5,7 @@
 
 pub mod analytics;
 pub mod clearance;
+pub mod declarations;
 pub mod ledger;
 pub mod listings;
 pub mod page_token;
@@ -26,6 +27,7 @@ use crate::app::ledger::LedgerDesk;
 use crate::error::{Error, Result};
 use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServer;
 use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServiceServer;
+use crate::proto::puente::customs::v1::declaration_service_server::DeclarationServiceServer;
 use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer;
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
@@ -37,6 +39,7 @@ use crate::proto::puente::sellers::v1::seller_service_server::SellerServiceServe
 use crate::proto::{ACCESS, FILE_DESCRIPTOR_SET};
 use analytics::SalesAnalytics;
 use clearance::Clearance;
+use declarations::Declarations;
 use ledger::Ledger;
 use listings::Listings;
 use page_token::PageTokens;
@@ -100,6 +103,7 @@ fn add(routes: &mut RoutesBuilder, services: &Services) {
         .add_service(SellerServiceServer::new(Sellers::new(app(), pages())))
         .add_service(ListingServiceServer::new(Listings::new(app(), pages())))
         .add_service(ClearanceServiceServer::new(Clearance::new(app(), pages())))
+        .add_service(DeclarationServiceServer::new(Declarations::new(app(), pages())))
         .add_service(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add_service(SalesReportServiceServer::new(SalesReports::new(app(), pages())))

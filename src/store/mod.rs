@@ -110,6 +110,8 @@ pub struct PageQuery {
     pub equal: Vec<(&'static str, String)>,
     /// Only those whose column begins so.
     pub prefix: Vec<(&'static str, String)>,
+    /// Only those whose column, or key, is from the first to the second value, both included.
+    pub between: Vec<(&'static str, String, String)>,
     /// Only those whose key is greater; empty for the first page.
     pub after: String,
     /// At most so many.
@@ -125,6 +127,7 @@ impl PageQuery {
             state: None,
             equal: Vec::new(),
             prefix: Vec::new(),
+            between: Vec::new(),
             after: String::new(),
             limit,
         }

@@ -2,6 +2,7 @@
 
 use puente::proto::google::r#type::{Date, Decimal};
 use puente::proto::puente::common::v1::{EligibilityStatus, Period, SizeClass};
+use puente::proto::puente::customs::v1::{Declaration, DeclarationItem, Incoterm, ItemShipment};
 use puente::proto::puente::listings::v1::{Certificate, CertificateIssuer, Channel, Listing};
 use puente::proto::puente::registry::v1::sync_exporters_request::Part;
 use puente::proto::puente::registry::v1::{
@@ -67,6 +68,40 @@ pub fn listing(sku: &str) -> Listing {
             valid_to: Some(date(2099, 1, 1)),
         }],
         ..Listing::default()
+    }
+}
+
+/// A declaration of these articles, 100 litres of each, the first as item 1.
+pub fn declaration(number: &str, skus: &[&str]) -> Declaration {
+    let items = skus.iter().zip(1..).map(|(sku, item)| DeclarationItem {
+        item,
+        sku: (*sku).to_owned(),
+        ncm: "2204.21.00".into(),
+        declared_quantity: Some(decimal("100")),
+        statistical_unit: "LTR".into(),
+        fob: Some(decimal("1200.50")),
+        currency: "USD".into(),
+        ..DeclarationItem::default()
+    });
+    Declaration {
+        number: number.to_owned(),
+        exporter_cuit: CUIT.into(),
+        declarant_cuit: "33693450239".into(),
+        incoterm: Incoterm::Fob.into(),
+        destination: "CN".into(),
+        officialised_on: Some(date(2026, 2, 1)),
+        items: items.collect(),
+        ..Declaration::default()
+    }
+}
+
+/// Goods of an item that left on a day of March 2026.
+pub fn shipment(item: i32, quantity: &str, day: i32) -> ItemShipment {
+    ItemShipment {
+        item,
+        quantity: Some(decimal(quantity)),
+        shipped_on: Some(date(2026, 3, day)),
+        ..ItemShipment::default()
     }
 }
 

@@ -213,10 +213,15 @@ impl ProcessStage {
 }
 
 pub async fn second_marketplace(folder: &Folder, id: &str) -> Client {
+    further_partner(folder, id, Role::Marketplace).await
+}
+
+/// Registers a partner with all that its role may be granted.
+pub async fn further_partner(folder: &Folder, id: &str, role: Role) -> Client {
     let operator = folder.client("operator");
     let partner = Partner {
-        role: Role::Marketplace.into(),
-        display_name: format!("Marketplace {id}"),
+        role: role.into(),
+        display_name: format!("Partner {id}"),
         identities: vec![CertificateIdentity {
             r#type: IdentityType::SanUri.into(),
             value: pki::partner_uri(id),

@@ -304,7 +304,7 @@ fn given(listing: &pb::Listing, tables: &Tables) -> Result<Given> {
 }
 
 /// A whole tariff code of eight digits, with or without points.
-fn ncm(text: &str, tables: &Tables) -> Result<Option<NcmCode>> {
+pub(crate) fn ncm(text: &str, tables: &Tables) -> Result<Option<NcmCode>> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -318,7 +318,7 @@ fn ncm(text: &str, tables: &Tables) -> Result<Option<NcmCode>> {
 }
 
 /// A plain decimal that is not negative, `^[0-9]{1,12}([.][0-9]{1,10})?$`.
-fn exact<T: FromStr<Err = Fault>>(
+pub(crate) fn exact<T: FromStr<Err = Fault>>(
     field: &str,
     value: Option<&gtype::Decimal>,
 ) -> Result<Option<T>> {

@@ -45,6 +45,10 @@ pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<
     for (column, value) in &query.prefix {
         also(&format!("substr({column}, 1, {}) = ?", value.chars().count()), value);
     }
+    for (column, first, last) in &query.between {
+        also(&format!("{column} >= ?"), first);
+        also(&format!("{column} <= ?"), last);
+    }
     values.push(Value::Integer(i64::from(query.limit)));
     sql.push_str(&format!(" ORDER BY key LIMIT ?{}", values.len()));
     let mut statement = connection.prepare_cached(&sql)?;

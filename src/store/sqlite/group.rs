@@ -257,6 +257,8 @@ impl<'c> Pass<'c> {
                     | Kind::Exporter
                     | Kind::Verification
                     | Kind::Listing
+                    | Kind::Declaration
+                    | Kind::DeclarationItem
                     | Kind::ReferenceTable
                     | Kind::Revocation => Ok(()),
                 }

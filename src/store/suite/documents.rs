@@ -61,8 +61,14 @@ pub async fn pages_follow_the_keys_and_the_filters(place: &dyn Place) {
     assert_eq!(keys(cleared.clone()).await, ["b", "c"]);
     let still = PageQuery { equal: vec![("ncm", "22042100".into())], ..cleared.clone() };
     assert_eq!(keys(still).await, ["c"]);
-    let wines = PageQuery { prefix: vec![("ncm", "2204".into())], ..all };
+    let wines = PageQuery { prefix: vec![("ncm", "2204".into())], ..all.clone() };
     assert_eq!(keys(wines).await, ["a", "b", "c"]);
+    let some = |column, first: &str, last: &str| PageQuery {
+        between: vec![(column, first.to_owned(), last.to_owned())],
+        ..all.clone()
+    };
+    assert_eq!(keys(some("key", "b", "c")).await, ["b", "c"]);
+    assert_eq!(keys(some("ncm", "22041010", "22042099")).await, ["b"]);
 }
 
 pub async fn a_stale_version_is_refused_and_leaves_no_trace(place: &dyn Place) {

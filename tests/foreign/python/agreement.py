@@ -29,6 +29,13 @@ LISTING = {"sku": "AGREE-1", "sellerCuit": "30880000019", "title": "Miel de abej
            "ncm": "0409.00.00", "channel": "CHANNEL_OFFICIAL_STORE", "unit": "C62",
            "statisticalUnit": "KGM", "statisticalFactor": {"value": "0.5"},
            "price": {"value": "6.40"}, "currency": "USD"}
+DECLARATION_NAME = "declarations/18817EC08028500L"
+DECLARED = {"item": 1, "sku": "AR-WINE-001", "ncm": "2204.21.00", "declaredQuantity": {"value": "7200"},
+            "statisticalUnit": "LTR", "fob": {"value": "98400.50"}, "currency": "USD"}
+DECLARATION = {"number": "18817EC08028500L", "exporterCuit": "30880000019", "incoterm": "INCOTERM_FOB",
+               "destination": "CN", "officialisedOn": {"year": 2018, "month": 5, "day": 2},
+               "items": [DECLARED]}
+SHIPMENT = {"item": 1, "quantity": {"value": "3600.5"}, "shippedOn": {"year": 2018, "month": 6, "day": 1}}
 
 RATE = {"from": "ARS", "to": "USD", "rate": {"value": "0.00068"}, "source": "Banco de ejemplo",
         "date": {"year": 2031, "month": 1, "day": 31}}
@@ -63,6 +70,20 @@ BASES = {
     "decide": ("clearance.v1.ClearanceService/Decide", "customs",
                {"requestId": REQUEST_ID, "listing": UNKNOWN_LISTING, "decision": "DECISION_CLEAR",
                 "validateOnly": True}),
+    "declare": ("customs.v1.DeclarationService/RegisterDeclaration", "customs",
+                {"requestId": REQUEST_ID, "declaration": DECLARATION, "validateOnly": True}),
+    "amend": ("customs.v1.DeclarationService/AmendDeclaration", "customs",
+              {"requestId": REQUEST_ID, "name": DECLARATION_NAME, "reason": "Así lo pidió el exportador",
+               "incoterm": "INCOTERM_CIF", "validateOnly": True}),
+    "amend_item": ("customs.v1.DeclarationService/AmendDeclaration", "customs",
+                   {"requestId": REQUEST_ID, "name": DECLARATION_NAME, "reason": "x",
+                    "items": [{"item": 1, "fob": {"value": "1"}}], "validateOnly": True}),
+    "ship": ("customs.v1.DeclarationService/RecordShipment", "customs",
+             {"requestId": REQUEST_ID, "declaration": DECLARATION_NAME, "shipments": [SHIPMENT],
+              "validateOnly": True}),
+    "get_declaration": ("customs.v1.DeclarationService/GetDeclaration", "marketplace",
+                        {"name": DECLARATION_NAME}),
+    "list_declarations": ("customs.v1.DeclarationService/ListDeclarations", "customs", {}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
     "top_at": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
@@ -168,6 +189,55 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("get_listing", "name", "listings/AR-WINE-001"),
     ("decide", "decision", "DECISION_UNSPECIFIED"), ("decide", "decision", 42),
     ("decide", "listing", "x"), ("decide", "requestId", GONE),
+    ("declare", "declaration", GONE), ("declare", "requestId", ""), ("declare", "marketplace", "x"),
+    ("declare", "marketplace", "partners/marketplace"),
+    ("declare", "declaration.items", [DECLARED, DECLARED]),
+    ("declare", "declaration.items", [DECLARED, {**DECLARED, "item": 9999}]),
+] + [
+    ("declare", f"declaration.{field}", value) for field, values in {
+        "number": (GONE, "18817EC08028500", "18817ec08028500L", "18817EG01028500L", "٨8817EC08028500L"),
+        "exporterCuit": (GONE, "30880000018", "30-88000001-9"),
+        "declarantCuit": ("30-88000001-9", "30880000018", "x"),
+        "incoterm": (GONE, "INCOTERM_EXW", 11, 12), "destination": ("", "CN-SH", "China"),
+        "officialisedOn": (GONE, {"year": 2018, "month": 2, "day": 29}, {"year": 2016, "month": 2, "day": 29}),
+        "items": ([],), "etag": ("x" * 65,),
+    }.items() for value in values
+] + [
+    ("declare", f"declaration.items.0.{field}", value) for field, values in {
+        "item": (GONE, 0, -1, 9999, 10000), "sku": (GONE, "ñ", "x" * 64),
+        "listing": (UNKNOWN_LISTING, "listings/x"), "ncm": (GONE, "22042100", "2204.21", "2204.21.00.100A"),
+        "declaredQuantity": (GONE, {"value": "0"}, {"value": "0.000001"}, {"value": "1.0000001"},
+                             {"value": "-1"}, {"value": "1e3"}),
+        "statisticalUnit": (GONE, "ltr", "KGM"), "currency": (GONE, "usd", "CNY"),
+        "fob": (GONE, {"value": "0"}, {"value": "-1"}, {"value": "1.12345678901"}, {"value": ""}),
+    }.items() for value in values
+] + [
+    ("amend", "name", "declarations/x"), ("amend", "name", "18817EC08028500L"), ("amend", "reason", ""),
+    ("amend", "reason", "  "), ("amend", "reason", "a\nb"), ("amend", "reason", "ñ" * 501),
+    ("amend", "incoterm", GONE), ("amend", "incoterm", 12), ("amend", "destination", "china"),
+    ("amend", "declarantCuit", "30880000018"), ("amend", "etag", "x" * 65), ("amend", "requestId", GONE),
+    ("amend_item", "items", []), ("amend_item", "items.0.fob", GONE), ("amend_item", "items.0.item", 0),
+    ("amend_item", "items.0.declaredQuantity", {"value": "0"}),
+    ("amend_item", "items", [{"item": 1, "fob": {"value": "1"}}] * 2),
+    ("ship", "declaration", ""), ("ship", "shipments", []), ("ship", "shipments", [SHIPMENT] * 2),
+    ("ship", "requestId", "x"), ("ship", "shipments.0.item", 0), ("ship", "shipments.0.quantity", GONE),
+    ("ship", "shipments.0.quantity", {"value": "0"}), ("ship", "shipments.0.quantity", {"value": "+1"}),
+    ("ship", "shipments.0.shippedOn", GONE), ("ship", "shipments.0.shippedOn.month", 13),
+    ("ship", "shipments.0.reference", "CRT 1"), ("ship", "shipments.0.reference", " x"),
+    ("ship", "shipments.0.reference", "ñ"), ("ship", "shipments.0.postShipment", True),
+    ("get_declaration", "name", ""), ("get_declaration", "name", "declarations/18817EC08028500l"),
+] + [
+    ("list_declarations", field, value) for field, values in {
+        "pageSize": (-1, 1000, 1001), "exporterCuit": ("30880000019", "30880000018"),
+        "listing": (UNKNOWN_LISTING, "x"), "marketplace": ("partners/marketplace", "marketplace"),
+        "office": ("817", "81", "8177"), "year": ("18", "2018"), "state": ("ITEM_STATE_SHIPPED", 99),
+        "officialised": (PERIOD, {"first": {"year": 1999, "month": 1, "day": 1},
+                                  "last": {"year": 2031, "month": 1, "day": 1}},
+                         {"first": {"year": 2031, "month": 1, "day": 2},
+                          "last": {"year": 2031, "month": 1, "day": 1}},
+                         {"first": {"year": 2031, "month": 1, "day": 1}}),
+    }.items() for value in values
+] + [
     ("top", "period", GONE), ("top", "limit", -1), ("top", "limit", 1001), ("top", "measure", 9),
     ("top", "filter", {"sellerCuit": "30880000018"}), ("top", "filter", {"ncmPrefix": "2"}),
     ("top", "filter", {"ncmPrefix": "22"}), ("top", "filter", {"province": "AR-O"}),
@@ -224,6 +294,7 @@ def main(profiles: str, stubs: str) -> None:
     puente_client.generate(pathlib.Path(stubs))
     from google.protobuf import descriptor_pool, message_factory
     import puente.access.v1.partners_pb2, puente.clearance.v1.clearance_pb2  # noqa: E401,F401
+    import puente.customs.v1.declaration_service_pb2  # noqa: F401
     import puente.ledger.v1.ledger_pb2, puente.listings.v1.listings_pb2  # noqa: E401,F401
     import puente.registry.v1.registry_pb2, puente.sales.v1.analytics_pb2  # noqa: E401,F401
     import puente.sales.v1.periods_pb2  # noqa: F401
