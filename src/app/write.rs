@@ -144,7 +144,15 @@ impl App {
                             self.refresh(kind).await?;
                         }
                     }
-                    return answered(committed);
+                    // What was planned is the answer, unless another came before.
+                    return match committed.replayed {
+                        true => answered(committed),
+                        false => Ok(Written {
+                            value: answer,
+                            receipt: Some(committed.receipt),
+                            replayed: false,
+                        }),
+                    };
                 }
                 Err(Refusal::Stale { .. }) => {}
                 Err(refusal) => return Err(refused(refusal)),

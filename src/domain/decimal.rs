@@ -47,7 +47,7 @@ macro_rules! exact {
 
         impl fmt::Display for $Name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.0, f)
+                write_plain(self.0, f)
             }
         }
 
@@ -227,6 +227,35 @@ impl Totals {
 /// `AMOUNT_OUT_OF_RANGE` if it has more than 28 digits.
 pub fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, Fault> {
     add(a, b).ok_or_else(overflow)
+}
+
+/// As `Decimal` prints it. Nearly all fit 64 bits, of which the digits are found much faster.
+fn write_plain(value: Decimal, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let scale = value.scale() as usize;
+    let plain = f.width().is_none() && f.precision().is_none() && !f.sign_plus();
+    let mut rest = match i64::try_from(value.mantissa()) {
+        Ok(mantissa) if plain && scale <= 20 && !value.is_zero() => mantissa.unsigned_abs(),
+        Ok(_) | Err(_) => return fmt::Display::fmt(&value, f),
+    };
+    let mut text = [b'0'; 44];
+    let mut at = text.len();
+    let mut digits = 0;
+    // All decimals, and at least one digit before the point.
+    while rest > 0 || digits <= scale {
+        if digits == scale && scale > 0 {
+            at -= 1;
+            text[at] = b'.';
+        }
+        at -= 1;
+        text[at] += (rest % 10) as u8;
+        rest /= 10;
+        digits += 1;
+    }
+    if value.is_sign_negative() {
+        at -= 1;
+        text[at] = b'-';
+    }
+    f.write_str(std::str::from_utf8(&text[at..]).unwrap_or_default())
 }
 
 /// `-?digits(.digits)?` with at most so many digits on each side, 28 in all.

@@ -11,6 +11,12 @@ proptest! {
     }
 
     #[test]
+    fn it_prints_as_decimals_do(mantissa: i64, scale in 0u32..20) {
+        let value = Decimal::new(mantissa, scale).normalize();
+        prop_assert_eq!(Quantity::of(value).to_string(), value.to_string());
+    }
+
+    #[test]
     fn an_amount_is_the_exact_product(q in -999_999i64..999_999, p in 0i64..999_999_999) {
         let quantity = Quantity::of(Decimal::new(q, 3));
         let price = UnitPrice(Decimal::new(p, 6).normalize());
@@ -32,6 +38,15 @@ proptest! {
     fn no_text_panics(text in ".{0,45}|[-0-9.]{0,45}") {
         let _ = (text.parse::<Quantity>(), text.parse::<Amount>());
     }
+}
+
+#[test]
+fn it_prints_as_decimals_do_at_the_edges() {
+    let beyond = Decimal::from_str_exact("-79228162514264337593543950.335").unwrap();
+    for value in [Decimal::ZERO, -Decimal::ZERO, Decimal::ONE, -Decimal::ONE, beyond] {
+        assert_eq!(Quantity(value).to_string(), value.to_string());
+    }
+    assert_eq!(format!("{:>8}", Quantity::of(Decimal::new(-5, 2))), "   -0.05");
 }
 
 #[test]

@@ -58,7 +58,27 @@ impl SoldAt {
 /// if there is one.
 impl fmt::Display for SoldAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.local())?;
+        let local = self.local();
+        let mut clock = *b"0000-00-00T00:00:00";
+        let fields = [
+            (0..4, i32::from(local.year())),
+            (5..7, i32::from(local.month())),
+            (8..10, i32::from(local.day())),
+            (11..13, i32::from(local.hour())),
+            (14..16, i32::from(local.minute())),
+            (17..19, i32::from(local.second())),
+        ];
+        for (place, mut value) in fields {
+            for digit in clock[place].iter_mut().rev() {
+                *digit += (value % 10) as u8;
+                value /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&clock).unwrap_or_default())?;
+        let micros = local.subsec_nanosecond() / 1000;
+        if micros > 0 {
+            write!(f, ".{}", format!("{micros:06}").trim_end_matches('0'))?;
+        }
         match self.offset_minutes() {
             0 => f.write_str("Z"),
             minutes => {
@@ -156,6 +176,7 @@ mod tests {
             prop_assert_eq!(sold_at.to_string().parse::<SoldAt>().unwrap(), sold_at);
             let by_jiff: Timestamp = sold_at.to_string().parse().unwrap();
             prop_assert_eq!(by_jiff, instant);
+            prop_assert!(sold_at.to_string().starts_with(&sold_at.local().to_string()));
         }
 
         #[test]

@@ -4,6 +4,7 @@
 //! transaction that writes runs on one thread of its own; readers take a
 //! connection each and see the last committed snapshot.
 
+mod checkpointer;
 mod documents;
 mod export;
 mod group;
@@ -24,6 +25,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::checkpointer::{Checkpointer, Pace};
 use super::{
     ExportPage, ExportQuery, Group, Judged, LineQuery, PageQuery, ReportProgress, RollupQuery,
     Store, StoredEntry, StoredLine, StoredRequest,
@@ -75,6 +77,9 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
         migrations::migrations::runner().run(&mut connection).map_err(|e| unusable(path, &e))?;
+        let own = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
+        let mut checkpointer = Checkpointer::start(&mut connection, own, Pace::default())
+            .map_err(|e| Error::internal(format!("thread for the log: {e}")))?;
         let (jobs, queue) = std::sync::mpsc::channel::<Job>();
         let writer = std::thread::Builder::new()
             .name("puente-writer".into())
@@ -93,6 +98,7 @@ impl SqliteStore {
                         }
                     }
                 }
+                checkpointer.end(&mut connection);
             })
             .map_err(|e| Error::internal(format!("writer thread: {e}")))?;
         let readers = Readers {
@@ -112,8 +118,18 @@ impl SqliteStore {
         answered.await.map_err(|_gone| ended())?
     }
 
-    /// Runs a question on a reader's connection, off the async threads.
+    /// Answers a question of several statements from one snapshot.
     async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // Leaving the transaction ends it.
+        self.read_one(|c| question(&*c.unchecked_transaction()?)).await
+    }
+
+    /// Runs a question on a reader's connection, off the async threads; each of its statements
+    /// sees a snapshot of its own.
+    async fn read_one<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -131,11 +147,7 @@ impl SqliteStore {
                 Some(connection) => connection,
                 None => connect(&readers.path, read_only()).map_err(|e| failure(&e))?,
             };
-            // One snapshot for all that a question reads; leaving it ends it.
-            let answer = connection
-                .unchecked_transaction()
-                .and_then(|snapshot| question(&snapshot))
-                .map_err(|e| failure(&e));
+            let answer = question(&connection).map_err(|e| failure(&e));
             if answer.is_ok() {
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
@@ -171,7 +183,7 @@ impl Store for SqliteStore {
 
     async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>> {
         let key = key.to_owned();
-        self.read(move |c| documents::one(c, kind, &key)).await
+        self.read_one(move |c| documents::one(c, kind, &key)).await
     }
 
     async fn records(&self, kind: Kind, keys: Vec<String>) -> Result<Vec<Record>> {
@@ -184,20 +196,20 @@ impl Store for SqliteStore {
     }
 
     async fn page(&self, query: PageQuery) -> Result<Vec<Record>> {
-        self.read(move |c| documents::page(c, &query)).await
+        self.read_one(move |c| documents::page(c, &query)).await
     }
 
     async fn request(&self, partner: &PartnerId, id: &RequestId) -> Result<Option<StoredRequest>> {
         let (partner, id) = (partner.to_string(), id.to_string());
-        self.read(move |c| group::request(c, &partner, &id)).await
+        self.read_one(move |c| group::request(c, &partner, &id)).await
     }
 
     async fn tree(&self) -> Result<Tree> {
-        self.read(group::tree).await
+        self.read_one(group::tree).await
     }
 
     async fn entry(&self, index: u64) -> Result<Option<StoredEntry>> {
-        self.read(move |c| questions::entry(c, index)).await
+        self.read_one(move |c| questions::entry(c, index)).await
     }
 
     async fn nodes(&self, nodes: Vec<Node>) -> Result<Vec<Option<Hash>>> {
@@ -222,7 +234,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read(|c| c.query_row("SELECT size FROM ledger_head", [], |_| Ok(())).or_else(none))
+        self.read_one(|c| c.query_row("SELECT size FROM ledger_head", [], |_| Ok(())).or_else(none))
             .await
     }
 }
