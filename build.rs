@@ -71,6 +71,9 @@ fn generate(descriptors: &[u8]) -> Result<()> {
             .iter()
             .any(|package| file.package().starts_with(package))
     });
-    tonic_prost_build::configure().emit_rerun_if_changed(false).compile_fds(set)?;
+    tonic_prost_build::configure()
+        .emit_rerun_if_changed(false)
+        .codec_path("crate::proto::codec::SmallFirst")
+        .compile_fds(set)?;
     Ok(())
 }

@@ -21,6 +21,13 @@ pub trait Ids: Send + Sync + 'static {
     fn uuid(&self) -> Uuid;
     /// Thirty-two bytes from the operating system's random source, for salts and secrets.
     fn random(&self) -> [u8; 32];
+    /// Twenty-four random bytes for the id of a trace and of a span: as unlikely to come twice, but
+    /// drawn ahead and kept in memory, so never for a secret.
+    fn trace(&self) -> [u8; 24] {
+        let mut out = [0; 24];
+        out.copy_from_slice(&self.random()[..24]);
+        out
+    }
 }
 
 /// Clock and identifiers together, as handed to those who need them.
@@ -71,6 +78,27 @@ impl Ids for SystemIds {
         aws_lc_rs::rand::fill(&mut out).expect("operating system random source");
         out
     }
+
+    fn trace(&self) -> [u8; 24] {
+        AHEAD.with_borrow_mut(|ahead| {
+            if ahead.is_empty() {
+                let drawn = std::iter::repeat_with(|| self.random()).take(AT_ONCE * 24 / 32);
+                ahead.extend(drawn.flatten());
+            }
+            let mut out = [0; 24];
+            let rest = ahead.len().saturating_sub(out.len());
+            out.copy_from_slice(&ahead[rest..]);
+            ahead.truncate(rest);
+            out
+        })
+    }
+}
+
+/// How many ids of traces are drawn at once.
+const AT_ONCE: usize = 64;
+
+thread_local! {
+    static AHEAD: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// A clock that moves only when told.

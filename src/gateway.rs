@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -27,9 +26,10 @@ use crate::gate::audit::AuditSink;
 use crate::gate::connection::Connections;
 use crate::gate::metrics::Metrics;
 use crate::gate::service::{Gate, GateParts};
+use crate::gate::threads::Threads;
 use crate::gate::tls::TlsReloader;
 use crate::gate::token::Verifier;
-use crate::gate::{Door, Drained};
+use crate::gate::{Door, Drained, Routes};
 use crate::ledger::Signer;
 use crate::oauth::OAuth;
 use crate::oauth::keys::KeyRing;
@@ -49,17 +49,21 @@ pub struct Running {
     tls: Arc<TlsReloader>,
     ring: Arc<KeyRing>,
     env: Env,
+    audit: AuditSink,
     // Ends with the gateway.
     _beside: JoinSet<()>,
 }
 
 impl Running {
     /// Asks the gateway to stop: no new connections, calls in progress may end within the drain
-    /// deadline. Returns once it has.
+    /// deadline. Returns once it has and every record of a call is in its file.
     pub async fn stop(self) -> anyhow::Result<Drained> {
         // Nobody listens any more if serving has ended by itself.
         let _ = self.stop.send(true);
-        Ok(self.serving.await?)
+        let drained = self.serving.await?;
+        let audit = self.audit;
+        tokio::task::spawn_blocking(move || audit.finish()).await?;
+        Ok(drained)
     }
 
     /// Reads certificates, revocation lists and signing keys again now, without waiting for the
@@ -109,12 +113,17 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
         env.clone(),
     ));
 
-    // What stands before a handler.
+    // The handlers, and what stands before them.
     let audit = AuditSink::to_folder(&config.data_dir.join("audit"), config.audit.clone())
         .with_context(|| format!("audit record in {}", config.data_dir.display()))?;
-    let metrics = Metrics::global();
+    let metrics = Metrics::new(&registry)?;
+    metrics.watch(verifier.clone());
     let limits = Arc::new(config.limits.clone());
+    let pages = PageTokens::new(&*config.page_key()?)?;
+    let services = Services { app: app.clone(), ledger: ledger.clone(), pages };
+    let (handlers, health) = rpc::handlers(&services).await?;
     let gate = Gate::new(GateParts {
+        handlers,
         directory: app.directory.clone(),
         verifier,
         limits: limits.clone(),
@@ -124,11 +133,8 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
         env: env.clone(),
     });
 
-    // The handlers, behind the gate; the token endpoint beside it.
-    let pages = PageTokens::new(&*config.page_key()?)?;
-    let services = Services { app: app.clone(), ledger: ledger.clone(), pages };
-    let (handlers, health) = rpc::routes(&services).await?;
-    let routes: Router = crate::oauth::router(oauth).fallback_service(gate.protect(handlers));
+    // The token endpoint stands beside it.
+    let routes = Routes::new(gate, crate::oauth::router(oauth));
 
     // The doors.
     let listener = bind(config.listen, "listen").await?;
@@ -145,21 +151,22 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     beside.spawn(admin::serve(admin_listener, admin));
     let door = Door {
         tls: tls.clone(),
+        threads: Threads::start(limits.threads)?,
         limits,
-        audit,
+        audit: audit.clone(),
         metrics,
         env: env.clone(),
         connections: Arc::new(Connections::default()),
     };
     let serving = tokio::spawn(serve(listener, door, routes, health, stopping));
-    Ok(Running { address, admin_address, stop, serving, tls, ring, env, _beside: beside })
+    Ok(Running { address, admin_address, stop, serving, tls, ring, env, audit, _beside: beside })
 }
 
 /// Serves until told to stop; health says so before the first connection is turned away.
 async fn serve(
     listener: TcpListener,
     door: Door,
-    routes: Router,
+    routes: Routes,
     health: HealthReporter,
     mut stopping: watch::Receiver<bool>,
 ) -> Drained {

@@ -5,6 +5,8 @@
 //! [`FILE_DESCRIPTOR_SET`] for reflection, [`access`] for the gate. It knows
 //! none of the domain's types: `rpc` converts.
 
+pub mod codec;
+
 /// Everything `proto/` says, as an encoded `google.protobuf.FileDescriptorSet`:
 /// imports, comments and custom options included.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -38,6 +40,11 @@ impl MethodAccess {
     /// `package.Service` of the path.
     pub fn service(&self) -> &'static str {
         self.path.rsplit_once('/').map_or("", |(service, _)| service.trim_start_matches('/'))
+    }
+
+    /// Whether messages stream in either direction.
+    pub fn streams(&self) -> bool {
+        self.client_streams || self.server_streams
     }
 
     /// The method's own name.

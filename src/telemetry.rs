@@ -12,9 +12,15 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::gate::current;
 
 /// What the operator may choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,14 +83,21 @@ impl Telemetry {
             .json()
             .flatten_event(true)
             .with_span_list(false)
+            .map_event_format(OfCall)
             .with_writer(std::io::stderr)
-            .with_filter(EnvFilter::try_new(&settings.log)?);
+            // Spans of calls are for traces; a line says its call by itself.
+            .with_filter(EnvFilter::try_new(&settings.log)?.add_directive(NO_SPANS.parse()?));
         let traces = tracer.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("puente"))
                 .with_filter(tracing_subscriber::filter::LevelFilter::INFO)
         });
-        tracing_subscriber::registry().with(log).with(traces).try_init()?;
+        // Not `with(None)`: for a layer that is not there, every span is opened.
+        let logged = tracing_subscriber::registry().with(log);
+        match traces {
+            Some(traces) => logged.with(traces).try_init()?,
+            None => logged.try_init()?,
+        }
         tell_panics_without_their_text();
         Ok(Self { registry, tracer, meter })
     }
@@ -102,6 +115,40 @@ impl Drop for Telemetry {
             let _ = tracer.shutdown();
         }
         let _ = self.meter.shutdown();
+    }
+}
+
+/// The log's filter for the spans of calls.
+const NO_SPANS: &str = "puente::call=off";
+
+/// Lines of JSON that say which call they belong to, under `span` as a span would be.
+struct OfCall(Format<Json>);
+
+impl<S, N> FormatEvent<S, N> for OfCall
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let Some(mark) = current::look(|mark| mark.cloned()) else {
+            return self.0.format_event(context, writer, event);
+        };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        // Nothing in a mark needs an escape: names of ours and hexadecimal digits.
+        let (method, trace) = (mark.method, mark.trace.as_str());
+        let partner = mark.partner.as_ref().map_or("", |partner| partner.as_str());
+        let line = line.trim_end().strip_suffix('}').unwrap_or_default();
+        writeln!(
+            writer,
+            "{line},\"span\":{{\"method\":\"{method}\",\"name\":\"rpc\",\
+             \"partner\":\"{partner}\",\"trace_id\":\"{trace}\"}}}}"
+        )
     }
 }
 

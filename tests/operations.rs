@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::common::push::{Push, open_report, report, stored};
-use crate::common::stage::{ProcessStage, Stage};
+use crate::common::stage::{ProcessStage, Stage, read};
 use crate::common::wire::{self, get, tls_config};
 use crate::common::{ask, goods, within};
 
@@ -88,6 +88,26 @@ async fn after_sigterm_calls_in_progress_end_and_the_exit_code_is_0() {
     stage.restart();
     let client = stage.client("marketplace");
     assert_eq!(stored(&report(&client, &name).await), (20, goods::amount(20)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_before_sigterm_is_in_the_record_of_calls() {
+    const CALLS: usize = 200;
+    let mut stage = ProcessStage::start();
+    let client = stage.client("marketplace");
+    for _ in 0..CALLS {
+        ask!(client, SellerServiceClient.verify_seller(verify())).unwrap();
+    }
+    // At once: the last of them are not written yet.
+    stage.served.signal("TERM");
+    drop(client);
+    assert!(stage.served.ended(Duration::from_secs(10)).is_some());
+    let record = read(&stage.path().join("data/audit/audit-00000000.jsonl"));
+    let ended = record.lines().filter(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["code"] == "OK" && line["partner"] == "marketplace"
+    });
+    assert_eq!(ended.count(), CALLS, "{record}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

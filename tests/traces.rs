@@ -78,7 +78,7 @@ async fn the_callers_trace_goes_through_the_gateway_to_the_collector() {
     request.metadata_mut().insert("authorization", "Bearer x".parse().unwrap());
     let status =
         SellerServiceClient::new(client.channel()).verify_seller(request).await.unwrap_err();
-    let own = status.metadata().get("traceparent").unwrap().to_str().unwrap();
+    let own = status.metadata().get("traceparent").unwrap().to_str().unwrap().to_owned();
     assert!(own.starts_with("00-") && !own.contains(TRACE), "{own}");
 
     // What was not sent yet is sent when the gateway stops.
@@ -92,6 +92,12 @@ async fn the_callers_trace_goes_through_the_gateway_to_the_collector() {
     assert_eq!(hex::encode(&span.parent_span_id), PARENT);
     let method = "/puente.sellers.v1.SellerService/VerifySeller";
     assert!(format!("{:?}", span.attributes).contains(method), "{span:?}");
-    // Whoever reads a log line finds the trace by its id.
-    assert!(stage.served.logged().contains(TRACE));
+    // Whoever reads the record of calls, or a log line of a call, finds the trace by its id.
+    let record = stage.path().join("data/audit/audit-00000000.jsonl");
+    let record = std::fs::read_to_string(record).unwrap();
+    let ended = record.lines().filter(|line| line.contains(TRACE) && line.contains("\"OK\""));
+    assert_eq!(ended.count(), 1, "{record}");
+    let log = stage.served.logged();
+    assert!(log.contains(&own[3..35]), "the refusal is not in the log: {log}");
+    assert!(!log.contains(TRACE), "what went well is in the log: {log}");
 }

@@ -8,6 +8,8 @@ use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
+use crate::common::stage::ProcessStage;
+use crate::common::wire;
 use crate::measure::{Meter, Report, Sample, Until, micros};
 use crate::server::{self, Peer};
 
@@ -19,12 +21,18 @@ pub async fn measure(rounds: usize, time: Duration) -> Report {
     let stage = server::gateway();
     let cuits = server::cuits(COMPANIES);
     server::sync(&stage.client("registry"), &cuits).await;
-    let peer = Peer::start(&stage);
+    let (peer, per_core) = (Peer::start(&stage, &[]), Peer::start(&stage, &["per-core"]));
     let token = server::token(&stage.client("marketplace")).await;
     let title = format!("Gate: VerifySeller, {CONNECTIONS} connections x {CALLS} calls");
-    let mut report = Report::new(title, "calls", &["bare tonic, mutual TLS", "the gateway"]);
+    let names = ["bare tonic, mutual TLS", "the gateway", "bare tonic, a runtime for each core"];
+    let mut report = Report::new(title, "calls", &names);
     let load = Load { cuits, token };
-    let sides = [(peer.address, peer.pid()), (stage.served.address, stage.served.pid())];
+    let sides = [
+        (peer.address, peer.pid()),
+        (stage.served.address, stage.served.pid()),
+        (per_core.address, per_core.pid()),
+    ];
+    report.notes.push(first_uses(&stage, &load).await);
     for round in 0..=rounds {
         for (side, (address, pid)) in sides.into_iter().enumerate() {
             let channels = server::channels(&stage, address, CONNECTIONS);
@@ -38,7 +46,41 @@ pub async fn measure(rounds: usize, time: Duration) -> Report {
     }
     report.ratio("CPU a call, gateway to bare tonic", "at most 1.15", 1, 0, |s| s.cpu);
     report.ratio("calls a second, gateway to bare tonic", "-", 1, 0, |s| s.rate);
+    report.ratio("CPU a call, gateway to bare tonic a runtime for each core", "-", 1, 2, |s| s.cpu);
     report
+}
+
+/// How many signatures it costs when all callers use a token for the first time at once.
+async fn first_uses(stage: &ProcessStage, load: &Load) -> String {
+    let channels = server::channels(stage, stage.served.address, CONNECTIONS);
+    // The connections stand before the race begins.
+    let other = server::token(&stage.client("marketplace")).await;
+    for channel in &channels {
+        call(&mut SellerServiceClient::new(channel.clone()), &load.cuits[0], &other).await;
+    }
+    let before = signature_checks(stage).await;
+    let callers = channels.iter().flat_map(|channel| (0..CALLS).map(move |_| channel.clone()));
+    let callers: Vec<_> = callers
+        .map(|channel| {
+            let (cuit, token) = (load.cuits[0].clone(), load.token.clone());
+            tokio::spawn(async move {
+                call(&mut SellerServiceClient::new(channel), &cuit, &token).await;
+            })
+        })
+        .collect();
+    let calls = callers.len();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let checks = signature_checks(stage).await - before;
+    format!("Signature checks for {calls} calls that used one new token at once: {checks}.")
+}
+
+async fn signature_checks(stage: &ProcessStage) -> u64 {
+    let (_, metrics) = wire::get(stage.served.admin_address, "/metrics").await.unwrap();
+    let name = "puente_token_signature_checks_total";
+    let line = metrics.lines().find(|line| line.starts_with(name)).expect("the counter");
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
 struct Load {

@@ -36,7 +36,7 @@ pub async fn measure(rounds: usize, count: usize, data: Option<&Path>) -> Report
         // A fresh store each round, for both.
         let stage = server::gateway();
         server::offer(&stage).await;
-        let peer = Peer::start(&stage);
+        let peer = Peer::start(&stage, &[]);
         report.add(0, send(&stage, peer.address, peer.pid(), "", &batches).await);
         drop(peer);
         report.add(1, raw::run(&args));

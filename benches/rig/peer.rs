@@ -24,7 +24,8 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -37,22 +38,42 @@ use tonic_prost::ProstCodec;
 use tower::service_fn;
 use tower_service::Service;
 
-/// Serves with the certificates in a folder until it is killed; says where on one line.
+/// Serves with the certificates in a folder until it is killed; says where on one line. With
+/// `per-core` after the folder, connections go round threads with a runtime each.
 pub fn run(args: &[String]) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(serve(Path::new(&args[0])));
+    let acceptor = TlsAcceptor::from(Arc::new(tls(Path::new(&args[0]))));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    let per_core = args.get(1).is_some_and(|arg| arg == "per-core");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let sends: Vec<_> = (0..if per_core { threads } else { 1 })
+        .map(|_| {
+            let (send, accepted) = tokio::sync::mpsc::unbounded_channel();
+            let acceptor = acceptor.clone();
+            std::thread::spawn(move || {
+                let runtime = match per_core {
+                    true => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+                    false => tokio::runtime::Runtime::new(),
+                };
+                runtime.expect("a runtime").block_on(serve(acceptor, accepted));
+            });
+            send
+        })
+        .collect();
+    for (n, stream) in listener.incoming().enumerate() {
+        sends[n % sends.len()].send(stream.unwrap()).unwrap();
+    }
 }
 
-async fn serve(pki: &Path) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("{}", listener.local_addr().unwrap());
-    let acceptor = TlsAcceptor::from(Arc::new(tls(pki)));
+async fn serve(acceptor: TlsAcceptor, mut streams: UnboundedReceiver<std::net::TcpStream>) {
     let (send, accepted) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        while let Some(stream) = streams.recv().await {
             let (acceptor, send) = (acceptor.clone(), send.clone());
             tokio::spawn(async move {
                 stream.set_nodelay(true).unwrap();
+                stream.set_nonblocking(true).unwrap();
+                let stream = TcpStream::from_std(stream).unwrap();
                 if let Ok(stream) = acceptor.accept(stream).await {
                     let _gone = send.send(Ok::<_, std::io::Error>(Io(stream))).await;
                 }

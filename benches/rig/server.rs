@@ -20,12 +20,14 @@ use crate::common::{goods, process, wire};
 /// What partners may do at once is raised; everything else is as `puente init` writes it.
 const CONFIG: &str = "[limits]\nstreams_per_connection = 512\ncalls_per_partner = 4096\n\
                       [telemetry]\nlog = \"info,refinery_core=warn\"\n";
+/// Counted at each call, and never used up.
+const QUOTA: &str = "enforced = true\nburst_seconds = 1000000";
 /// Listings that are on sale.
 pub const LISTINGS: usize = 60;
 
 /// A gateway that knows exporters and listings.
 pub fn gateway() -> ProcessStage {
-    ProcessStage::with(CONFIG)
+    ProcessStage::with_quota(QUOTA, CONFIG)
 }
 
 /// The first `count` example companies that can be numbered.
@@ -99,11 +101,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A bare tonic server with the certificates of a gateway's folder.
-    pub fn start(stage: &ProcessStage) -> Self {
+    /// A bare tonic server with the certificates of a gateway's folder; see [`crate::peer::run`].
+    pub fn start(stage: &ProcessStage, args: &[&str]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg("serve-peer")
             .arg(stage.path().join("pki"))
+            .args(args)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

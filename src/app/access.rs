@@ -34,6 +34,8 @@ pub struct Directory {
 
 #[derive(Default)]
 struct Snapshot {
+    /// Higher than that of every snapshot before it.
+    version: u64,
     by_id: HashMap<String, Arc<Partner>>,
     /// `None` where two partners claim one attribute, which then names nobody.
     by_identity: HashMap<CertificateIdentity, Option<Arc<Partner>>>,
@@ -61,26 +63,44 @@ impl Directory {
     /// A directory of these partners only, for tests of the gate and the token endpoint.
     pub fn from_partners(partners: Vec<Partner>) -> Self {
         let directory = Self::default();
-        directory.now.store(Arc::new(Snapshot::of(partners, HashSet::new())));
+        directory.put(Snapshot::of(partners, HashSet::new()));
         directory
     }
 
     /// Puts these partners in the place of all, as a commit that touches them does.
     #[cfg(test)]
     pub fn replace(&self, partners: Vec<Partner>) {
-        self.now.store(Arc::new(Snapshot::of(partners, HashSet::new())));
-        self.changed.send_modify(|version| *version += 1);
+        self.put(Snapshot::of(partners, HashSet::new()));
+    }
+
+    fn put(&self, mut snapshot: Snapshot) {
+        self.changed.send_modify(|version| {
+            snapshot.version = *version + 1;
+            self.now.store(Arc::new(snapshot));
+            *version += 1;
+        });
+    }
+
+    /// The version of what is known now: whatever was asked of the same version holds still.
+    pub fn version(&self) -> u64 {
+        self.now.load().version
     }
 
     /// The partner that exactly one of the offered attributes names.
     pub fn by_identity(&self, offered: &[CertificateIdentity]) -> Identified {
+        self.by_identity_as_of(offered).1
+    }
+
+    /// The same, with the [`version`](Self::version) that it is true of.
+    pub fn by_identity_as_of(&self, offered: &[CertificateIdentity]) -> (u64, Identified) {
         let snapshot = self.now.load();
         let mut found = offered.iter().filter_map(|one| snapshot.by_identity.get(one));
-        match (found.next(), found.next()) {
+        let identified = match (found.next(), found.next()) {
             (None, _) => Identified::Unknown,
             (Some(Some(partner)), None) => Identified::Partner(partner.clone()),
             (Some(_), _) => Identified::Ambiguous,
-        }
+        };
+        (snapshot.version, identified)
     }
 
     /// The partner of that id.
@@ -118,8 +138,7 @@ impl Directory {
                 revoked.insert(record.key);
             }
         }
-        self.now.store(Arc::new(Snapshot::of(partners, revoked)));
-        self.changed.send_modify(|version| *version += 1);
+        self.put(Snapshot::of(partners, revoked));
         Ok(())
     }
 }

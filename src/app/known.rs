@@ -30,6 +30,15 @@ struct Kept {
 }
 
 impl App {
+    /// What is known now of an exporter; `None`: the registry holds nothing of it.
+    pub async fn exporter_of(&self, cuit: Cuit) -> Result<Option<Arc<Exporter>>> {
+        let as_of = self.writer.touched(Kind::Exporter);
+        if let Some(known) = self.known_exporters.one(as_of, cuit) {
+            return Ok(known);
+        }
+        Ok(self.exporters_of(&[cuit]).await?.remove(&cuit).flatten())
+    }
+
     /// What is known now of each of the exporters; `None`: the registry holds nothing of it.
     pub async fn exporters_of(
         &self,
@@ -56,6 +65,12 @@ impl App {
 }
 
 impl KnownExporters {
+    /// What is kept of one, if anything is and it is of now.
+    fn one(&self, as_of: u64, cuit: Cuit) -> Option<Option<Arc<Exporter>>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        (kept.as_of == as_of).then(|| kept.by_cuit.get(&cuit).cloned()).flatten()
+    }
+
     /// Fills `known` with what is kept and answers the CUITs that are not, each once.
     fn look_up(
         &self,

@@ -9,9 +9,9 @@ use jiff::civil::Date;
 use super::App;
 use crate::domain::caller::Caller;
 use crate::domain::cuit::Cuit;
-use crate::domain::exporter::{Eligibility, IneligibleReason, argentine_day};
+use crate::domain::exporter::{Eligibility, Exporter, IneligibleReason, argentine_day};
 use crate::domain::ncm::Chapter;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What is asked about a company.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +62,8 @@ impl App {
         cuit: Cuit,
         question: &Question,
     ) -> Result<Answer> {
-        let answers = self.verify_sellers(caller, vec![cuit], question).await?;
-        answers.into_iter().next().ok_or_else(|| Error::internal("no answer about a seller"))
+        let exporter = self.exporter_of(cuit).await?;
+        self.answer(caller, cuit, exporter.as_deref(), question, self.env.now()).await
     }
 
     /// Answers about each company, in the order asked.
@@ -74,24 +74,34 @@ impl App {
         question: &Question,
     ) -> Result<Vec<Answer>> {
         let now = self.env.now();
-        let day = argentine_day(question.at.unwrap_or(now));
         let exporters = self.exporters_of(&cuits).await?;
         let mut answers = Vec::with_capacity(cuits.len());
         for cuit in cuits {
-            let eligibility = exporters
-                .get(&cuit)
-                .and_then(Option::as_ref)
-                .map(|one| one.eligibility(day, question.as_known_at, question.chapter));
-            let verdict = match eligibility {
-                Some(Eligibility::Eligible { since }) => Verdict::Eligible { since },
-                Some(Eligibility::NotEligible(reason)) => Verdict::NotEligible { reason },
-                // Nothing was known of it at that time.
-                Some(Eligibility::Unknown) => Verdict::Unknown,
-                None => self.unknown_or_waiting(caller, cuit, question).await?,
-            };
-            answers.push(Answer { cuit, verdict, checked_at: now });
+            let exporter = exporters.get(&cuit).and_then(Option::as_deref);
+            answers.push(self.answer(caller, cuit, exporter, question, now).await?);
         }
         Ok(answers)
+    }
+
+    async fn answer(
+        &self,
+        caller: &Caller,
+        cuit: Cuit,
+        exporter: Option<&Exporter>,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<Answer> {
+        let day = argentine_day(question.at.unwrap_or(now));
+        let eligibility =
+            exporter.map(|one| one.eligibility(day, question.as_known_at, question.chapter));
+        let verdict = match eligibility {
+            Some(Eligibility::Eligible { since }) => Verdict::Eligible { since },
+            Some(Eligibility::NotEligible(reason)) => Verdict::NotEligible { reason },
+            // Nothing was known of it at that time.
+            Some(Eligibility::Unknown) => Verdict::Unknown,
+            None => self.unknown_or_waiting(caller, cuit, question).await?,
+        };
+        Ok(Answer { cuit, verdict, checked_at: now })
     }
 
     async fn unknown_or_waiting(

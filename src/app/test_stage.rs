@@ -41,9 +41,9 @@ impl Stage {
             role,
             agency: None,
             scopes: role.grantable(),
-            method: "/puente.test.v1.Test/Test".to_owned(),
-            client_address: "127.0.0.1:1".to_owned(),
-            certificate_thumbprint: "thumbprint".to_owned(),
+            method: "/puente.test.v1.Test/Test".into(),
+            client_address: "127.0.0.1:1".into(),
+            certificate_thumbprint: "thumbprint".into(),
             trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
         })
     }

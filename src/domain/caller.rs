@@ -3,6 +3,9 @@
 //! Enters: what the gate found out about a call. Leaves: a [`Caller`], without which no handler
 //! and no use case can run. It must not know tokens or certificates, only what they proved.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::fault::Fault;
 use super::partner::{Agency, Authority, PartnerId, Role, authority_of};
 use super::scope::ScopeSet;
@@ -19,24 +22,24 @@ pub struct Admission {
     /// The scopes of the token that are granted still.
     pub scopes: ScopeSet,
     /// The method called, `/puente.area.v1.Service/Method`.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The client's network address, for the audit trail.
-    pub client_address: String,
+    pub client_address: Arc<str>,
     /// SHA-256 of the client's certificate, base64url without padding.
-    pub certificate_thumbprint: String,
+    pub certificate_thumbprint: Arc<str>,
     /// The trace this call is part of.
     pub trace_id: String,
 }
 
 /// Evidence of permission: whoever holds one was let in by the gate, for one call.
 #[derive(Clone, Debug)]
-pub struct Caller(Admission);
+pub struct Caller(Arc<Admission>);
 
 impl Caller {
     /// Makes the evidence. Only `gate/` may call this, after every check has passed; the
     /// architecture test holds that line.
     pub fn admitted(admission: Admission) -> Self {
-        Self(admission)
+        Self(Arc::new(admission))
     }
 
     /// The partner that calls.
@@ -148,9 +151,9 @@ mod tests {
             role,
             agency: None,
             scopes: scopes.parse().unwrap(),
-            method: "/puente.sales.v1.SalesReportService/Open".to_owned(),
-            client_address: "127.0.0.1:1".to_owned(),
-            certificate_thumbprint: String::new(),
+            method: "/puente.sales.v1.SalesReportService/Open".into(),
+            client_address: "127.0.0.1:1".into(),
+            certificate_thumbprint: "".into(),
             trace_id: String::new(),
         })
     }

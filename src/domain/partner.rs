@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use super::wording::quoted;
 
 /// A partner's short name, `^[a-z][a-z0-9-]{1,30}$`; also its OAuth client id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PartnerId(String);
+pub struct PartnerId(Arc<str>);
 
 impl PartnerId {
     /// The name as text.
@@ -40,7 +41,7 @@ impl FromStr for PartnerId {
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if sound {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(Fault::malformed(
                 "INVALID_PARTNER_ID",

@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,10 +22,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::audit::{AuditRecord, AuditSink};
 use super::connection::{Connection, Connections, verify_one};
-use super::http;
+use super::http::{self, Routes};
 use super::limits::{Limits, seconds};
 use super::metrics::Metrics;
 use super::peer::PeerIdentity;
+use super::threads::{Spawner, Threads};
 use super::tls::TlsReloader;
 use super::verifier::{Presented, presented_during};
 use crate::clock::Env;
@@ -45,6 +46,8 @@ pub struct Door {
     pub env: Env,
     /// The connections that are open; shared with who wants to count them.
     pub connections: Arc<Connections>,
+    /// Where they are served; ended when serving ends.
+    pub threads: Arc<Threads>,
 }
 
 /// How serving ended.
@@ -61,7 +64,7 @@ pub struct Drained {
 pub async fn serve(
     listener: TcpListener,
     door: Door,
-    routes: Router,
+    routes: Routes,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let sweep = tokio::spawn(door.connections.clone().sweep(
@@ -73,6 +76,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(door.limits.connections as usize));
     let addresses = Arc::new(Addresses::default());
     let mut open = JoinSet::new();
+    let main = Handle::current();
     let mut back_off = Duration::ZERO;
 
     let mut shutdown = std::pin::pin!(shutdown);
@@ -86,18 +90,25 @@ pub async fn serve(
         match accepted {
             Ok((stream, address, place)) => {
                 back_off = Duration::ZERO;
-                match addresses.enter(address, &door.limits) {
-                    Some(entry) => {
-                        open.spawn(connection(door.clone(), routes.clone(), stream, entry, place));
-                    }
-                    None => door.refuse("too_many_from_address", address, None, Instant::now()),
-                }
+                let Some(entry) = addresses.enter(address, &door.limits) else {
+                    door.refuse("too_many_from_address", address, None, Instant::now());
+                    continue;
+                };
+                let Some(seat) = door.threads.seat() else { continue };
+                let (door, routes) = (door.clone(), routes.clone());
+                let (runtime, main) = (seat.runtime.clone(), Spawner::new(main.clone()));
+                let served = async move {
+                    let _held = (place, seat);
+                    connection(door, routes, stream, entry, main).await;
+                };
+                open.spawn_on(served, &runtime);
             }
             Err(error) => back_off = next_back_off(&error, back_off),
         }
     }
     drop(listener);
     let drained = drain(&door, &mut open).await;
+    door.threads.stop().await;
     sweep.abort();
     state.abort();
     drained
@@ -120,11 +131,12 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     back_off: Duration,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> io::Result<(std::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     tokio::time::sleep(back_off).await;
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
-    Ok((stream, address, place))
+    // To be taken up by the runtime of the thread that serves it.
+    Ok((stream.into_std()?, address, place))
 }
 
 /// Out of file descriptors or memory: wait longer each time, up to a second. A connection that
@@ -142,14 +154,17 @@ fn next_back_off(error: &io::Error, last: Duration) -> Duration {
 
 async fn connection(
     door: Door,
-    routes: Router,
-    stream: TcpStream,
+    routes: Routes,
+    stream: std::net::TcpStream,
     entry: AddressEntry,
-    _place: OwnedSemaphorePermit,
+    spawner: Spawner,
 ) {
     let began = Instant::now();
     let address = entry.address;
     let generation = *door.tls.changes().borrow();
+    let Ok(stream) = TcpStream::from_std(stream) else {
+        return door.refuse("closed_by_peer", address, None, began);
+    };
     let (tls, entry) = match handshake(&door, stream, entry).await {
         Ok(done) => done,
         Err(refused) => return door.refuse(refused.reason, address, refused.presented, began),
@@ -168,7 +183,7 @@ async fn connection(
         verify_one(&connection, &door.tls);
     }
     door.metrics.connected(began.elapsed());
-    http::serve(tls, http2, connection, routes, &door.limits).await;
+    http::serve(tls, http2, connection, routes, &door.limits, spawner).await;
     door.metrics.disconnected();
     drop((place, entry));
 }
@@ -245,16 +260,16 @@ impl Door {
         began: Instant,
     ) {
         self.metrics.refused(reason);
-        self.audit.record(AuditRecord {
+        self.audit.record(&AuditRecord {
             at: self.env.now(),
             event: "handshake",
-            method: String::new(),
-            partner: String::new(),
+            method: "",
+            partner: "",
             code: "TLS_REFUSED",
-            reason: reason.to_owned(),
-            certificate: certificate.unwrap_or_default(),
-            address: address.to_string(),
-            trace_id: String::new(),
+            reason,
+            certificate: certificate.as_deref().unwrap_or_default(),
+            address: &address.to_string(),
+            trace_id: "",
             duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
     }

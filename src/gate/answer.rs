@@ -1,30 +1,33 @@
 //! From an admitted call to the end of its answer.
 //!
-//! Enters: the request and the handlers. Leaves: the handler's answer, or a status where
+//! Enters: the request and its handler. Leaves: the handler's answer, or a status where
 //! time, standing or the handler itself gave way. Everything the call holds (its place,
 //! its record) is held until the last frame is taken.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, Response};
-use http_body::{Body as HttpBody, Frame};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::body::Body;
 use tonic::{Code, Status};
-use tower_service::Service as _;
-use tracing::Instrument as _;
+use tracing::Span;
 
-use super::call::{Call, connection_of};
-use super::framing::Framing;
+use super::asked::{Asked, BoxError};
+use super::call::Call;
+use super::current::{self, Mark};
+use super::handlers::{Answering, Handler};
+use super::heard::Heard;
 use super::question::Question;
-use super::quota::{Admission, Sort, StreamQuota};
+use super::quota::{Admission, Sort};
 use super::service::refuse;
 use super::standing::{Activity, Standing};
 use crate::error::Error;
@@ -32,23 +35,48 @@ use crate::error::Error;
 /// Resolves when the call must end, with the reason.
 type Ends = Pin<Box<dyn Future<Output = Error> + Send>>;
 
-/// Runs a call of one message each way within its time.
-pub(super) async fn unary(
-    call: Call,
-    admission: Admission,
-    standing: Standing,
-    within: Duration,
-    request: Request<Body>,
-    services: Router,
-) -> Response<Body> {
-    let parts = call.parts().clone();
-    let request = request.map(|body| Body::new(Question::new(body, parts, standing)));
-    let span = call.span().clone();
-    let handling = handle(services, request).instrument(span);
-    match tokio::time::timeout(within, handling).await {
-        Ok(Ok(response)) => follow(call, admission, None, Activity::begin(), response),
-        Ok(Err(Panicked)) => panicked(call),
-        Err(_) => refuse(call, Error::deadline()),
+/// A call of one message each way, within its time. A struct and not an `async fn`: what those
+/// hold they hold once for each level, and all of it is moved when the call is spawned.
+pub(super) struct Unary {
+    /// None once it is answered.
+    held: Option<(Call, Admission)>,
+    handling: Handling,
+    until: Instant,
+    /// Most answers are there at the first look; this is for those that are not.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Unary {
+    pub(super) fn begin(
+        call: Call,
+        admission: Admission,
+        standing: Standing,
+        within: Duration,
+        request: Request<Incoming>,
+        handler: &dyn Handler,
+    ) -> Self {
+        let request = request.map(|body| Asked::from(Question::new(body, standing)));
+        let handling = handle(&call, handler, request);
+        let until = call.began().0 + within;
+        Self { held: Some((call, admission)), handling, until, timer: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Answer>> {
+        let outcome = match self.handling.poll_unpin(cx) {
+            Poll::Ready(outcome) => outcome.map_err(|Panicked| None),
+            Poll::Pending => {
+                let until = self.until;
+                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+                ready!(timer.as_mut().poll(cx));
+                Err(Some(Error::deadline()))
+            }
+        };
+        let Some((call, admission)) = self.held.take() else { return Poll::Pending };
+        Poll::Ready(match outcome {
+            Ok(response) => follow(call, admission, None, response),
+            Err(None) => panicked(call),
+            Err(Some(error)) => refuse(call, error),
+        })
     }
 }
 
@@ -59,19 +87,15 @@ pub(super) async fn stream(
     sort: Sort,
     standing: Standing,
     asked: Option<Duration>,
-    request: Request<Body>,
-    services: Router,
-) -> Response<Body> {
+    request: Request<Incoming>,
+    handler: Arc<dyn Handler>,
+) -> Response<Answer> {
     let activity = Activity::begin();
-    let connection = connection_of(&request).cloned();
-    let mut ends: Ends =
-        Box::pin(standing.ends(call.parts().clone(), connection, activity.clone(), asked));
-    let heard = activity.clone();
-    let quota = admission.stream_quota(sort);
-    let request = request.map(|body| Body::new(Heard::new(body, heard, quota)));
-    let span = call.span().clone();
+    let mut ends: Ends = Box::pin(standing.ends(activity.clone(), asked));
+    let (heard, quota) = (activity.clone(), admission.stream_quota(sort));
+    let request = request.map(|body| Asked::from(Heard::new(body, heard, quota)));
     let outcome = {
-        let mut handling = std::pin::pin!(handle(services, request).instrument(span));
+        let mut handling = handle(&call, &*handler, request);
         tokio::select! {
             biased;
             error = &mut ends => Err(error),
@@ -79,7 +103,7 @@ pub(super) async fn stream(
         }
     };
     match outcome {
-        Ok(Ok(response)) => follow(call, admission, Some(ends), activity, response),
+        Ok(Ok(response)) => follow(call, admission, Some(Watch { ends, activity }), response),
         Ok(Err(Panicked)) => panicked(call),
         Err(error) => refuse(call, error),
     }
@@ -88,23 +112,42 @@ pub(super) async fn stream(
 /// A handler panicked. What it said may hold what nobody shall read, so it goes nowhere.
 struct Panicked;
 
-impl From<Box<dyn Any + Send>> for Panicked {
-    fn from(_: Box<dyn Any + Send>) -> Self {
-        Self
+/// A handler at work, for its call.
+struct Handling {
+    /// None if it panicked at once.
+    work: Option<Answering>,
+    mark: Mark,
+    span: Span,
+}
+
+fn handle(call: &Call, handler: &dyn Handler, request: Request<Asked>) -> Handling {
+    let work = catch_unwind(AssertUnwindSafe(|| handler.call(request))).ok();
+    Handling { work, mark: call.mark().clone(), span: call.span().clone() }
+}
+
+impl Future for Handling {
+    type Output = Result<Response<Body>, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { work, mark, span } = &mut *self;
+        let Some(work) = work else { return Poll::Ready(Err(Panicked)) };
+        // Unwind safety: what the handler had in hand is dropped; what it shared is behind locks
+        // that are taken as found after a panic, or channels.
+        let step =
+            AssertUnwindSafe(|| current::within(mark, || span.in_scope(|| work.as_mut().poll(cx))));
+        Poll::Ready(match catch_unwind(step) {
+            Ok(polled) => {
+                let Ok(response): Result<_, Infallible> = ready!(polled);
+                Ok(response)
+            }
+            Err(_) => Err(Panicked),
+        })
     }
 }
 
-async fn handle(mut services: Router, request: Request<Body>) -> Result<Response<Body>, Panicked> {
-    // Unwind safety: what the handler had in hand is dropped; what it shared is behind locks
-    // that are taken as found after a panic, or channels.
-    let handling = catch_unwind(AssertUnwindSafe(|| services.call(request)))?;
-    let Ok(response): Result<_, Infallible> = AssertUnwindSafe(handling).catch_unwind().await?;
-    Ok(response)
-}
-
-fn panicked(call: Call) -> Response<Body> {
+fn panicked(call: Call) -> Response<Answer> {
     call.parts().metrics.panicked();
-    call.span().in_scope(|| tracing::error!(target: "puente::rpc", "a handler panicked"));
+    call.within(|| tracing::error!(target: "puente::rpc", "a handler panicked"));
     refuse(call, Error::internal("a handler panicked"))
 }
 
@@ -112,176 +155,137 @@ fn panicked(call: Call) -> Response<Body> {
 fn follow(
     mut call: Call,
     admission: Admission,
-    ends: Option<Ends>,
-    activity: Activity,
+    watch: Option<Watch>,
     response: Response<Body>,
-) -> Response<Body> {
+) -> Response<Answer> {
     let (mut head, body) = response.into_parts();
     call.stamp(&mut head.headers);
     if call.end_as_told(&head.headers) {
-        return Response::from_parts(head, body);
+        return Response::from_parts(head, Answer(Kind::Told(body)));
     }
-    activity.mark();
-    let answer = Answer { body, call, ends, activity, ended: false, _admission: admission };
-    Response::from_parts(head, Body::new(answer))
+    if let Some(watch) = &watch {
+        watch.activity.mark();
+    }
+    let followed = Followed { body, call, watch, ended: false, _admission: admission };
+    Response::from_parts(head, Answer(Kind::Followed(followed)))
 }
 
 /// The body of an answer.
-struct Answer {
+#[derive(Default)]
+pub struct Answer(Kind);
+
+#[derive(Default)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is what there is; a box costs each call"
+)]
+enum Kind {
+    #[default]
+    Empty,
+    /// The head told the outcome.
+    Told(Body),
+    Followed(Followed),
+}
+
+/// A body that tells the outcome when it ends.
+struct Followed {
     body: Body,
     call: Call,
     /// Only streams are asked to end.
-    ends: Option<Ends>,
-    activity: Activity,
+    watch: Option<Watch>,
     ended: bool,
     _admission: Admission,
 }
 
-impl Answer {
+struct Watch {
+    ends: Ends,
+    activity: Activity,
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
+
+impl Followed {
     /// Ends the answer with a status of ours; the handler's stream is dropped at once.
     fn end_with(&mut self, error: Error) -> Frame<Bytes> {
         self.ended = true;
-        self.ends = None;
+        self.watch = None;
         self.body = Body::empty();
-        let status = Status::from(error);
+        let status = self.call.within(|| Status::from(error));
         self.call.end_with(&status);
         let mut trailers = HeaderMap::new();
         // Fails only for a status whose text is no header value, which it escapes.
         let _ = status.add_header(&mut trailers);
         Frame::trailers(trailers)
     }
-}
 
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = &mut *self;
-        if this.ended {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled {
+        if self.ended {
             return Poll::Ready(None);
         }
-        if let Some(ends) = &mut this.ends
-            && let Poll::Ready(error) = ends.as_mut().poll(cx)
+        if let Some(watch) = &mut self.watch
+            && let Poll::Ready(error) = watch.ends.as_mut().poll(cx)
         {
-            return Poll::Ready(Some(Ok(this.end_with(error))));
+            return Poll::Ready(Some(Ok(self.end_with(error))));
         }
-        let span = this.call.span().clone();
-        let polled = {
-            let _inside = span.enter();
-            let body = AssertUnwindSafe(&mut this.body);
-            // Bound whole, so that the closure takes the wrapper and not what is in it.
-            catch_unwind(AssertUnwindSafe(move || {
-                let AssertUnwindSafe(body) = body;
-                Pin::new(body).poll_frame(cx)
-            }))
-        };
+        let (call, body) = (&self.call, &mut self.body);
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| call.within(|| Pin::new(&mut *body).poll_frame(cx))));
         match polled {
             Err(_) => {
-                this.call.parts().metrics.panicked();
-                span.in_scope(|| tracing::error!(target: "puente::rpc", "a stream panicked"));
-                Poll::Ready(Some(Ok(this.end_with(Error::internal("a stream panicked")))))
+                self.call.parts().metrics.panicked();
+                self.call.within(|| tracing::error!(target: "puente::rpc", "a stream panicked"));
+                Poll::Ready(Some(Ok(self.end_with(Error::internal("a stream panicked")))))
             }
             Ok(Poll::Ready(Some(Ok(frame)))) => {
-                match frame.trailers_ref() {
-                    Some(trailers) => {
-                        if !this.call.end_as_told(trailers) {
-                            this.call.end(Code::Unknown, "");
+                match (frame.trailers_ref(), &self.watch) {
+                    (Some(trailers), _) => {
+                        if !self.call.end_as_told(trailers) {
+                            self.call.end(Code::Unknown, "");
                         }
                     }
-                    None => this.activity.mark(),
+                    (None, Some(watch)) => watch.activity.mark(),
+                    (None, None) => {}
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Ok(Poll::Ready(Some(Err(error)))) => {
-                this.call.end(Code::Unknown, "ANSWER_BROKEN");
-                Poll::Ready(Some(Err(error)))
+                self.call.end(Code::Unknown, "ANSWER_BROKEN");
+                Poll::Ready(Some(Err(error.into())))
             }
             Ok(Poll::Ready(None)) => {
-                this.call.end(Code::Unknown, "");
+                self.call.end(Code::Unknown, "");
                 Poll::Ready(None)
             }
             Ok(Poll::Pending) => Poll::Pending,
         }
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended
-    }
 }
 
-/// The body of a request whose messages are noted, and held back while they are beyond the
-/// quota: their sender is slowed down, and loses nothing.
-struct Heard {
-    body: Body,
-    activity: Activity,
-    framing: Framing,
-    quota: StreamQuota,
-    /// Messages that were passed on and are not counted yet.
-    owed: u32,
-    wait: Option<Pin<Box<tokio::time::Sleep>>>,
-    /// The first message was counted when the call was let in.
-    first: bool,
-}
-
-impl Heard {
-    fn new(body: Body, activity: Activity, quota: StreamQuota) -> Self {
-        let framing = Framing::default();
-        Self { body, activity, framing, quota, owed: 0, wait: None, first: true }
-    }
-
-    fn begun(&mut self, data: &[u8]) {
-        let begun = self.framing.begun(data);
-        if begun > 0 {
-            self.owed += begun - u32::from(std::mem::take(&mut self.first));
-        }
-    }
-
-    /// Ready once every message that was passed on is counted.
-    fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some(wait) = &mut self.wait {
-                std::task::ready!(wait.as_mut().poll(cx));
-                self.wait = None;
-            }
-            if self.owed == 0 {
-                return Poll::Ready(());
-            }
-            match self.quota.take() {
-                Ok(()) => self.owed -= 1,
-                Err(not_yet) => {
-                    let pause = not_yet.retry_after.unwrap_or(Duration::from_secs(1));
-                    self.wait = Some(Box::pin(tokio::time::sleep(pause)));
-                }
-            }
-        }
-    }
-}
-
-impl HttpBody for Heard {
+impl HttpBody for Answer {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        std::task::ready!(self.poll_paid(cx));
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        // An empty DATA frame is no message.
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref().filter(|data| !data.is_empty())
-        {
-            self.activity.mark();
-            self.begun(data);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match &mut self.0 {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Told(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Followed(followed) => followed.poll_frame(cx),
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Told(body) => body.is_end_stream(),
+            Kind::Followed(followed) => followed.ended,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Told(body) => body.size_hint(),
+            Kind::Followed(_) => SizeHint::default(),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! One call from its first byte to the end of its answer, as it is recorded.
 //!
-//! Enters: the request's line and peer, and later the outcome. Leaves: one audit record,
-//! one line in the log's span and the metrics, exactly once, also when the peer goes away
-//! or a handler panics.
+//! Enters: the request's line and peer, and later the outcome. Leaves: one audit record and the
+//! metrics, exactly once, also when the peer goes away or a handler panics; and a span where
+//! traces are exported.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Request};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -14,72 +15,72 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::audit::AuditRecord;
-use super::connection::Connection;
-use super::peer::PeerIdentity;
-use super::service::Parts;
+use super::current::{self, Mark};
+use super::guest::{Guest, Known};
+use super::service::{Method, Parts};
 use super::trace::{TRACEPARENT, Trace};
-use crate::domain::partner::PartnerId;
-use crate::proto::MethodAccess;
 use crate::status::code_name;
 
 /// A call in progress; recorded as CANCELLED if dropped before its end.
 pub(super) struct Call {
-    parts: Arc<Parts>,
+    guest: Arc<Guest>,
     began: Instant,
-    record: Option<AuditRecord>,
-    known: Option<&'static MethodAccess>,
+    at: Timestamp,
+    /// Its place among the methods of the contract.
+    method: Option<usize>,
+    known: Option<Arc<Known>>,
     trace: Trace,
+    mark: Mark,
+    /// Only where an exporter listens, and to a trace that is wanted.
     span: Span,
+    ended: bool,
 }
 
 impl Call {
-    pub(super) fn begin<B>(parts: &Arc<Parts>, request: &Request<B>) -> Self {
+    pub(super) fn begin<B>(
+        guest: &Arc<Guest>,
+        method: Option<usize>,
+        request: &Request<B>,
+    ) -> Self {
+        let parts = guest.parts();
         let trace = Trace::of(request.headers(), &parts.env);
-        let peer = request.extensions().get::<PeerIdentity>();
-        let known = crate::proto::access(request.uri().path());
-        let record = AuditRecord {
-            at: parts.env.now(),
-            event: "call",
-            // A path of the caller's own making may hold anything, a person's number too.
-            method: known.map_or("unknown", |row| row.path).to_owned(),
-            partner: String::new(),
-            code: "UNKNOWN",
-            reason: String::new(),
-            certificate: peer.map(|peer| peer.thumbprint().to_owned()).unwrap_or_default(),
-            address: peer.map(|peer| peer.address().to_string()).unwrap_or_default(),
-            trace_id: trace.id(),
-            duration_us: 0,
-        };
         parts.metrics.call_began();
         Self {
-            parts: parts.clone(),
             began: Instant::now(),
-            record: Some(record),
-            known,
+            at: parts.env.now(),
+            // A path of the caller's own making may hold anything, a person's number too.
+            mark: Mark { method: parts.name(method), partner: None, trace: trace.id() },
+            method,
+            known: None,
             trace,
             span: Span::none(),
+            ended: false,
+            guest: guest.clone(),
         }
     }
 
     /// Notes whose call it is.
-    pub(super) fn of_partner(&mut self, partner: &PartnerId) {
-        if let Some(record) = &mut self.record {
-            partner.as_str().clone_into(&mut record.partner);
-        }
-        self.open_span(partner.as_str());
+    pub(super) fn of_partner(&mut self, known: &Arc<Known>) {
+        self.mark.partner = Some(known.partner.id.clone());
+        self.known = Some(known.clone());
+        self.open_span();
     }
 
-    /// Opens the span whole: the log formats a span's fields when it is opened, and all of them
-    /// again for each that is added later.
-    fn open_span(&mut self, partner: &str) {
+    fn open_span(&mut self) {
+        if self.trace.is_unwanted() {
+            return;
+        }
         self.span = tracing::info_span!(
-            target: "puente::rpc",
+            // The log leaves spans of this target out: it has the mark.
+            target: "puente::call",
             "rpc",
-            method = self.known.map_or("unknown", |row| row.path),
-            partner,
-            trace_id = self.trace.id(),
+            method = self.mark.method,
+            partner = self.mark.partner.as_ref().map_or("", |partner| partner.as_str()),
+            trace_id = self.mark.trace.as_str(),
         );
-        if let Some(parent) = self.trace.parent() {
+        if !self.span.is_disabled()
+            && let Some(parent) = self.trace.parent()
+        {
             // Fails only where no exporter listens.
             let _ = self.span.set_parent(parent);
         }
@@ -89,12 +90,22 @@ impl Call {
         &self.span
     }
 
-    pub(super) fn trace_id(&self) -> String {
-        self.trace.id()
+    /// What log lines say of it.
+    pub(super) fn mark(&self) -> &Mark {
+        &self.mark
     }
 
-    pub(super) fn parts(&self) -> &Arc<Parts> {
-        &self.parts
+    pub(super) fn guest(&self) -> &Arc<Guest> {
+        &self.guest
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        self.guest.parts()
+    }
+
+    /// When it began, on its connection's own clock and by the calendar.
+    pub(super) fn began(&self) -> (Instant, Timestamp) {
+        (self.began, self.at)
     }
 
     /// Puts the trace into the answer's headers.
@@ -102,6 +113,11 @@ impl Call {
         if let Some(value) = self.trace.header() {
             headers.insert(TRACEPARENT, value);
         }
+    }
+
+    /// Does `work` for this call: what is logged meanwhile bears its trace.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        current::within(&self.mark, || self.span.in_scope(work))
     }
 
     /// Records the outcome the headers or trailers of an answer tell; false if they tell none.
@@ -125,19 +141,39 @@ impl Call {
     }
 
     pub(super) fn end(&mut self, code: Code, reason: &str) {
-        let Some(mut record) = self.record.take() else { return };
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if self.known.is_none() {
+            self.open_span();
+        }
         let took = self.began.elapsed();
-        let method = self.known.map_or("unknown", |row| row.path);
-        record.code = code_name(code);
-        reason.clone_into(&mut record.reason);
-        record.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if record.partner.is_empty() {
-            self.open_span("");
+        let parts = self.guest.parts();
+        let partner = self.mark.partner.as_ref().map_or("", |partner| partner.as_str());
+        let well = match (code, &self.known, self.method) {
+            (Code::Ok, Some(known), Some(method)) => known.well.of(method),
+            _ => None,
+        };
+        let method: &Method = parts.method(self.method);
+        parts.metrics.call_ended(&method.metrics, partner, code_name(code), took, well);
+        let record = AuditRecord {
+            at: self.at,
+            event: "call",
+            method: self.mark.method,
+            partner,
+            code: code_name(code),
+            reason,
+            certificate: self.guest.thumbprint(),
+            address: self.guest.address(),
+            trace_id: self.mark.trace.as_str(),
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        };
+        if self.span.is_disabled() {
+            return parts.audit.record(&record);
         }
         // For traces only: in the log the record itself has it.
         self.span.set_attribute("code", record.code);
-        self.parts.metrics.call_ended(method, &record.partner, record.code, took);
-        self.span.in_scope(|| self.parts.audit.record(record));
+        self.span.in_scope(|| parts.audit.record(&record));
     }
 }
 
@@ -145,9 +181,4 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.end(Code::Cancelled, "");
     }
-}
-
-/// The connection a request came over.
-pub(super) fn connection_of<B>(request: &Request<B>) -> Option<&Arc<Connection>> {
-    request.extensions().get::<Arc<Connection>>()
 }

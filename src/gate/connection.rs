@@ -33,9 +33,18 @@ pub struct Connection {
     calls: AtomicUsize,
     /// Milliseconds after `since` when the last call began or ended; 0 before the first.
     last_call: AtomicU64,
-    answers: Mutex<Vec<Weak<Progress>>>,
+    answers: Mutex<Answers>,
     cut: CancellationToken,
     leave: CancellationToken,
+}
+
+/// The answers on their way, and some that have ended.
+#[derive(Default)]
+struct Answers {
+    all: Vec<Weak<Progress>>,
+    /// Those that have ended are taken out when there are so many in all: a look at each for
+    /// every new one would cost more than the calls.
+    sift_at: usize,
 }
 
 /// Whether the peer takes an answer: milliseconds after the connection's start when a frame
@@ -91,10 +100,8 @@ impl Connection {
         let progress = Arc::new(Progress::default());
         progress.handed(self);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= 64 {
-            answers.retain(|answer| answer.strong_count() > 0);
-        }
-        answers.push(Arc::downgrade(&progress));
+        answers.add(&progress);
+        drop(answers);
         progress
     }
 
@@ -133,7 +140,7 @@ impl Connection {
         }
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         // An answer nobody asks for any more is not upgraded: it has ended.
-        let stalled = answers.iter().filter_map(Weak::upgrade).any(|answer| {
+        let stalled = answers.all.iter().filter_map(Weak::upgrade).any(|answer| {
             let since = answer.0.load(Ordering::Relaxed);
             since != 0
                 && age.saturating_sub(Duration::from_millis(since))
@@ -142,6 +149,16 @@ impl Connection {
         if stalled {
             self.cut.cancel();
         }
+    }
+}
+
+impl Answers {
+    fn add(&mut self, progress: &Arc<Progress>) {
+        if self.all.len() >= self.sift_at.max(64) {
+            self.all.retain(|answer| answer.strong_count() > 0);
+            self.sift_at = self.all.len() * 2;
+        }
+        self.all.push(Arc::downgrade(progress));
     }
 }
 
@@ -154,6 +171,12 @@ impl Progress {
     /// The frame before was taken: the next one is asked for.
     pub(super) fn taken(&self) {
         self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl CallGuard {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.0
     }
 }
 
@@ -277,5 +300,24 @@ pub(super) fn verify_one(connection: &Connection, tls: &TlsReloader) {
             "connection cut: its certificate no longer holds"
         );
         connection.cut.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_have_ended_are_not_kept_and_those_on_their_way_are() {
+        let mut answers = Answers::default();
+        let on_their_way: Vec<Arc<Progress>> = (0..100).map(|_| Arc::default()).collect();
+        for kept in &on_their_way {
+            answers.add(kept);
+            for _ in 0..100 {
+                answers.add(&Arc::default());
+            }
+        }
+        assert!(answers.all.len() <= 2 * on_their_way.len() + 1, "{}", answers.all.len());
+        assert_eq!(answers.all.iter().filter_map(Weak::upgrade).count(), on_their_way.len());
     }
 }

@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,12 +19,41 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tower::service_fn as tower_service_fn;
 use tower_service::Service as _;
 
+use super::answer::Answer;
+use super::asked::BoxError;
 use super::connection::{CallGuard, Connection, Progress};
+use super::guest::Guest;
 use super::limits::{Limits, seconds};
+use super::service::{Gate, Passing, is_call, not_a_call};
+use super::threads::Spawner;
+
+/// What is served: calls through the gate, and all else beside it.
+#[derive(Clone)]
+pub struct Routes {
+    gate: Gate,
+    other: Router,
+}
+
+impl Routes {
+    /// Calls through `gate`, all else to `other`. What neither knows is refused, and recorded if
+    /// it is a call.
+    pub fn new(gate: Gate, other: Router) -> Self {
+        let rest = tower_service_fn(|request: Request<Body>| async move {
+            let guest = request.extensions().get::<Arc<Guest>>().filter(|_| is_call(&request));
+            let response = match guest.cloned() {
+                Some(guest) => Gate::turn_away(&guest, &request),
+                None => not_a_call(&request),
+            };
+            Ok::<_, Infallible>(response.map(Body::new))
+        });
+        Self { gate, other: other.fallback_service(rest) }
+    }
+}
 
 /// Serves one connection until its peer leaves, it is asked to leave and its calls have ended,
 /// or it is cut. `http2` is what ALPN agreed on.
@@ -32,21 +61,30 @@ pub(super) async fn serve<IO>(
     io: IO,
     http2: bool,
     connection: Arc<Connection>,
-    routes: Router,
+    routes: Routes,
     limits: &Arc<Limits>,
+    spawner: Spawner,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = {
-        let (connection, limits) = (connection.clone(), limits.clone());
-        service_fn(move |request: Request<Incoming>| {
-            answer(request, connection.clone(), routes.clone(), limits.clone())
-        })
-    };
+    let Routes { gate, other } = routes;
+    let guest = Guest::new(connection.clone(), gate.clone());
+    let other = Arc::new(other);
+    let streams = spawner.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let place = if is_call(&request) { gate.place(&request) } else { None };
+        streams.expect_stream(gate.streams(place));
+        let guard = guest.connection().begin_call();
+        let answering = match place {
+            Some(_) => Sort::Call(Gate::pass(&guest, place, request)),
+            None => Sort::Other(Box::pin(beside(guest.clone(), other.clone(), request))),
+        };
+        Answering { answering, guard: Some(guard) }
+    });
     let io = TokioIo::new(io);
     // What ends a connection early is the peer's affair; calls were audited one by one.
     if http2 {
-        let serving = pin!(http2_builder(limits).serve_connection(io, service));
+        let serving = pin!(http2_builder(limits, spawner).serve_connection(io, service));
         until_gone(serving, http2::Connection::graceful_shutdown, &connection).await;
     } else {
         let serving = pin!(http1_builder(limits).serve_connection(io, service));
@@ -70,8 +108,8 @@ async fn until_gone<F: Future>(
     }
 }
 
-fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2_builder(limits: &Limits, spawner: Spawner) -> http2::Builder<Spawner> {
+    let mut builder = http2::Builder::new(spawner);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_per_connection)
@@ -100,34 +138,30 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-async fn answer(
+/// The answer to a request that is no call of a method there is.
+async fn beside(
+    guest: Arc<Guest>,
+    other: Arc<Router>,
     request: Request<Incoming>,
-    connection: Arc<Connection>,
-    mut routes: Router,
-    limits: Arc<Limits>,
-) -> Result<Response<Followed>, Infallible> {
-    let guard = connection.begin_call();
+) -> Response<Body> {
     let is_grpc = is_grpc(&request);
+    let within = seconds(guest.parts().limits.http_seconds);
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(connection.peer().clone());
-    request.extensions_mut().insert(connection.clone());
-    let answering = routes.call(request);
-    let Ok(response) = if is_grpc {
-        // Calls have deadlines of their own, which the gate knows.
-        answering.await
-    } else {
-        match tokio::time::timeout(seconds(limits.http_seconds), answering).await {
-            Ok(response) => response,
-            Err(_) => {
-                let mut late = Response::new(Body::empty());
-                *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
-                Ok(late)
-            }
+    request.extensions_mut().insert(guest.peer().clone());
+    request.extensions_mut().insert(guest);
+    let answering = Router::clone(&other).call(request);
+    if is_grpc {
+        let Ok(response) = answering.await;
+        return response;
+    }
+    match tokio::time::timeout(within, answering).await {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            let mut late = Response::new(Body::empty());
+            *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            late
         }
-    };
-    // From now on, not from its first frame: a peer that grants no window at all is slow too.
-    let progress = connection.follow();
-    Ok(response.map(|body| Followed { body, connection, progress, _guard: guard }))
+    }
 }
 
 /// Whether a request is a gRPC call, by its content type.
@@ -140,38 +174,87 @@ pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
     })
 }
 
+/// An answer on its way, of either kind.
+struct Answering {
+    answering: Sort,
+    /// None once it is there.
+    guard: Option<CallGuard>,
+}
+
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is what there is; a box costs each call"
+)]
+enum Sort {
+    Call(Passing),
+    Other(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Followed>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.answering {
+            Sort::Call(passing) => ready!(Pin::new(passing).poll(cx)).map(Served::Call),
+            Sort::Other(other) => ready!(other.as_mut().poll(cx)).map(Served::Other),
+        };
+        let Some(guard) = self.guard.take() else { return Poll::Pending };
+        // From now on, not from its first frame: a peer that grants no window at all is slow too.
+        let progress = guard.connection().follow();
+        Poll::Ready(Ok(response.map(|body| Followed { body, progress, guard })))
+    }
+}
+
+/// The body of either kind of answer.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is what there is; a box costs each call"
+)]
+enum Served {
+    Call(Answer),
+    Other(Body),
+}
+
 /// An answer's body that tells its connection whether the peer takes it.
 struct Followed {
-    body: Body,
-    connection: Arc<Connection>,
+    body: Served,
     progress: Arc<Progress>,
-    _guard: CallGuard,
+    guard: CallGuard,
 }
 
 impl HttpBody for Followed {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         this.progress.taken();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let polled = match &mut this.body {
+            Served::Call(body) => Pin::new(body).poll_frame(cx),
+            Served::Other(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        };
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && frame.is_data()
         {
-            this.progress.handed(&this.connection);
+            this.progress.handed(this.guard.connection());
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Served::Call(body) => body.is_end_stream(),
+            Served::Other(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Served::Call(body) => body.size_hint(),
+            Served::Other(body) => body.size_hint(),
+        }
     }
 }

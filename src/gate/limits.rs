@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Threads that serve connections, each its own; 0 (the default): one for each processor.
+    pub threads: u32,
     /// Connections open at once, handshakes included; more wait in the kernel. Default 10,000.
     pub connections: u32,
     /// Connections open at once from one address. Default 1,000: partners come through proxies.
@@ -80,6 +82,7 @@ pub struct Quota {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            threads: 0,
             connections: 10_000,
             connections_per_address: 1_000,
             handshakes_per_address: 64,

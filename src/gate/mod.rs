@@ -10,12 +10,17 @@
 
 pub mod accept;
 mod answer;
+pub mod asked;
 pub mod audit;
 mod call;
 pub mod connection;
+pub mod current;
 mod deadline;
 pub mod escape;
 mod framing;
+mod guest;
+pub mod handlers;
+mod heard;
 mod http;
 pub mod limits;
 pub mod material;
@@ -28,10 +33,12 @@ pub mod service;
 mod standing;
 #[cfg(test)]
 mod tests;
+pub mod threads;
 pub mod tls;
 pub mod token;
 pub mod trace;
 pub mod verifier;
 
 pub use accept::{Door, Drained, serve};
+pub use http::Routes;
 pub use service::{Gate, GateParts, caller};

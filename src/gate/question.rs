@@ -6,23 +6,21 @@
 //! of what the message says.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
+use hyper::body::Incoming;
 use tonic::Status;
 
+use super::asked::BoxError;
 use super::framing::Framing;
-use super::service::Parts;
 use super::standing::Standing;
 use crate::error::Error;
 
 /// The body of a unary call.
 pub(super) struct Question {
-    body: Body,
-    parts: Arc<Parts>,
+    body: Incoming,
     standing: Standing,
     framing: Framing,
     begun: u32,
@@ -30,8 +28,8 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn new(body: Body, parts: Arc<Parts>, standing: Standing) -> Self {
-        Self { body, parts, standing, framing: Framing::default(), begun: 0, whole: false }
+    pub(super) fn new(body: Incoming, standing: Standing) -> Self {
+        Self { body, standing, framing: Framing::default(), begun: 0, whole: false }
     }
 
     fn look(&mut self, frame: &Frame<Bytes>) -> Result<(), Error> {
@@ -56,25 +54,19 @@ impl Question {
         if std::mem::replace(&mut self.whole, true) {
             return Ok(());
         }
-        self.standing.check(&self.parts)
+        self.standing.check()
     }
-}
 
-impl HttpBody for Question {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    pub(super) fn poll_frame(
+        &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = &mut *self;
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         // tonic answers with the status it finds in an error of the body.
-        let refused = |error: Error| axum::Error::new(Status::from(error));
-        Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-            Some(Ok(frame)) => Some(this.look(&frame).map(|()| frame).map_err(refused)),
-            Some(Err(error)) => Some(Err(error)),
-            None => this.end().err().map(|error| Err(refused(error))),
+        let refused = |error: Error| BoxError::from(Status::from(error));
+        Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => Some(self.look(&frame).map(|()| frame).map_err(refused)),
+            Some(Err(error)) => Some(Err(error.into())),
+            None => self.end().err().map(|error| Err(refused(error))),
         })
     }
 }

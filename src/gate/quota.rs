@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{Limits, Quota};
 use crate::domain::partner::{Limits as PartnerLimits, Partner, PartnerId};
@@ -21,22 +21,26 @@ use crate::error::Error;
 pub(super) struct Quotas {
     quota: Quota,
     calls_per_partner: u32,
-    all: Arc<Semaphore>,
-    by_partner: Mutex<HashMap<PartnerId, Arc<Share>>>,
+    calls: u32,
+    in_progress: Arc<AtomicU32>,
+    /// Each with the state of the directory that its limits are of.
+    by_partner: Mutex<HashMap<PartnerId, (u64, Arc<Share>)>>,
 }
 
 /// What one partner has used of its limits.
-struct Share {
+pub(super) struct Share {
     limits: PartnerLimits,
     reads: Option<DefaultDirectRateLimiter>,
     writes: Option<DefaultDirectRateLimiter>,
-    in_progress: Arc<Mutex<InProgress>>,
+    in_progress: Arc<InProgress>,
+    /// Calls in progress of all partners.
+    of_all: Arc<AtomicU32>,
 }
 
 #[derive(Default)]
 struct InProgress {
-    calls: u32,
-    streams: u32,
+    calls: AtomicU32,
+    streams: AtomicU32,
 }
 
 /// What sort of call asks to be let in.
@@ -48,10 +52,8 @@ pub(super) struct Sort {
 
 /// A call's place among those in progress, given back when dropped.
 pub(super) struct Admission {
-    _place: OwnedSemaphorePermit,
-    in_progress: Arc<Mutex<InProgress>>,
-    streams: bool,
     share: Arc<Share>,
+    streams: bool,
 }
 
 /// Counts each message of a stream against the caller's quota.
@@ -65,9 +67,33 @@ impl Quotas {
         Self {
             quota: quota.clone(),
             calls_per_partner: limits.calls_per_partner,
-            all: Arc::new(Semaphore::new(limits.calls as usize)),
+            calls: limits.calls,
+            in_progress: Arc::default(),
             by_partner: Mutex::default(),
         }
+    }
+
+    /// The partner's counts; new ones if its limits were changed. `as_of` is the state of the
+    /// directory that `partner` is of: an older one never brings its limits back.
+    pub(super) fn share(&self, partner: &Partner, as_of: u64) -> Arc<Share> {
+        let mut shares = self.by_partner.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shares.get_mut(&partner.id);
+        if let Some((of, share)) = before
+            && (share.limits == partner.limits || *of > as_of)
+        {
+            *of = as_of.max(*of);
+            return share.clone();
+        }
+        let in_progress = shares.get(&partner.id).map(|(_, share)| share.in_progress.clone());
+        let share = Arc::new(Share {
+            limits: partner.limits,
+            reads: limiter(partner.limits.reads_per_second, &self.quota),
+            writes: limiter(partner.limits.writes_per_second, &self.quota),
+            in_progress: in_progress.unwrap_or_default(),
+            of_all: self.in_progress.clone(),
+        });
+        shares.insert(partner.id.clone(), (as_of, share.clone()));
+        share
     }
 
     /// Lets a call in.
@@ -75,72 +101,63 @@ impl Quotas {
     /// # Errors
     /// `TOO_MANY_CALLS` or `TOO_MANY_STREAMS` while too many of this partner are in progress,
     /// `OVERLOADED` while too many of all are, `QUOTA_EXCEEDED` with the time after which it fits.
-    pub(super) fn admit(&self, partner: &Partner, sort: Sort) -> Result<Admission, Error> {
-        let share = self.share(partner);
+    pub(super) fn admit(&self, share: &Arc<Share>, sort: Sort) -> Result<Admission, Error> {
         // The partner's own bounds first: one that is over them must not take from the others.
         let admission = self.place(share, sort)?;
-        admission.share.take(sort.writes)?;
+        share.take(sort.writes)?;
         Ok(admission)
     }
 
-    /// The partner's counts; new ones if its limits were changed.
-    fn share(&self, partner: &Partner) -> Arc<Share> {
-        let mut shares = self.by_partner.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = shares.get(&partner.id);
-        if let Some(share) = before
-            && share.limits == partner.limits
-        {
-            return share.clone();
-        }
-        let in_progress = before.map(|share| share.in_progress.clone()).unwrap_or_default();
-        let share = Arc::new(Share::new(partner.limits, &self.quota, in_progress));
-        shares.insert(partner.id.clone(), share.clone());
-        share
-    }
-
-    fn place(&self, share: Arc<Share>, sort: Sort) -> Result<Admission, Error> {
-        let mut counts = share.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.calls >= self.calls_per_partner {
+    fn place(&self, share: &Arc<Share>, sort: Sort) -> Result<Admission, Error> {
+        let own = &share.in_progress;
+        if let Err(calls) = enter(&own.calls, self.calls_per_partner) {
             return Err(Error::exhausted(
                 "TOO_MANY_CALLS",
-                format!("{} calls of this partner are in progress already", counts.calls),
+                format!("{calls} calls of this partner are in progress already"),
                 Duration::from_millis(200),
             )
             .with("quota", "calls_per_partner"));
         }
-        if sort.streams && counts.streams >= share.limits.streams {
+        if sort.streams
+            && let Err(streams) = enter(&own.streams, share.limits.streams)
+        {
+            leave(&own.calls);
             return Err(Error::exhausted(
                 "TOO_MANY_STREAMS",
-                format!("{} streams of this partner are open already", counts.streams),
+                format!("{streams} streams of this partner are open already"),
                 Duration::from_secs(1),
             )
             .with("quota", "streams"));
         }
-        let place = self.all.clone().try_acquire_owned().map_err(|_| {
-            Error::unavailable(
+        if enter(&share.of_all, self.calls).is_err() {
+            leave(&own.calls);
+            if sort.streams {
+                leave(&own.streams);
+            }
+            return Err(Error::unavailable(
                 "OVERLOADED",
                 "too many calls are in progress: retry with the same request_id",
                 Duration::from_millis(500),
-            )
-        })?;
-        counts.calls += 1;
-        counts.streams += u32::from(sort.streams);
-        drop(counts);
-        let in_progress = share.in_progress.clone();
-        Ok(Admission { _place: place, in_progress, streams: sort.streams, share })
+            ));
+        }
+        Ok(Admission { share: share.clone(), streams: sort.streams })
     }
 }
 
-impl Share {
-    fn new(limits: PartnerLimits, quota: &Quota, in_progress: Arc<Mutex<InProgress>>) -> Self {
-        Self {
-            limits,
-            reads: limiter(limits.reads_per_second, quota),
-            writes: limiter(limits.writes_per_second, quota),
-            in_progress,
-        }
-    }
+/// Takes one of `most` places.
+///
+/// # Errors
+/// How many are taken, if all are.
+fn enter(taken: &AtomicU32, most: u32) -> Result<(), u32> {
+    let one_more = |taken| (taken < most).then_some(taken + 1);
+    taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).map(|_| ())
+}
 
+fn leave(taken: &AtomicU32) {
+    taken.fetch_sub(1, Ordering::Relaxed);
+}
+
+impl Share {
     fn take(&self, writes: bool) -> Result<(), Error> {
         let (limiter, what) =
             if writes { (&self.writes, "writes") } else { (&self.reads, "reads") };
@@ -174,9 +191,11 @@ impl StreamQuota {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut counts = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.calls -= 1;
-        counts.streams -= u32::from(self.streams);
+        leave(&self.share.of_all);
+        leave(&self.share.in_progress.calls);
+        if self.streams {
+            leave(&self.share.in_progress.streams);
+        }
     }
 }
 
@@ -218,28 +237,45 @@ mod tests {
     fn one_partner_cannot_starve_another() {
         let limits = Limits { calls: 3, calls_per_partner: 2, ..Limits::default() };
         let quotas = Quotas::new(&limits, &Quota::default());
-        let (one, two, three) = (partner("one"), partner("two"), partner("three"));
-        let first = quotas.admit(&one, READ).unwrap();
-        let _second = quotas.admit(&one, READ).unwrap();
-        assert_eq!(quotas.admit(&one, READ).err().unwrap().reason, "TOO_MANY_CALLS");
-        let _other = quotas.admit(&two, WATCH).unwrap();
-        assert_eq!(quotas.admit(&two, WATCH).err().unwrap().reason, "TOO_MANY_STREAMS");
-        assert_eq!(quotas.admit(&three, READ).err().unwrap().reason, "OVERLOADED");
+        let shares = ["one", "two", "three"].map(|id| quotas.share(&partner(id), 1));
+        let [one, two, three] = &shares;
+        let first = quotas.admit(one, READ).unwrap();
+        let _second = quotas.admit(one, READ).unwrap();
+        assert_eq!(quotas.admit(one, READ).err().unwrap().reason, "TOO_MANY_CALLS");
+        let watch = quotas.admit(two, WATCH).unwrap();
+        assert_eq!(quotas.admit(two, WATCH).err().unwrap().reason, "TOO_MANY_STREAMS");
+        assert_eq!(quotas.admit(three, WATCH).err().unwrap().reason, "OVERLOADED");
         drop(first);
-        quotas.admit(&three, READ).unwrap();
+        quotas.admit(three, READ).unwrap();
+        // Whoever was refused holds nothing.
+        drop(watch);
+        for _ in 0..2 {
+            quotas.admit(two, WATCH).unwrap();
+            quotas.admit(three, WATCH).unwrap();
+        }
     }
 
     #[test]
     fn a_used_up_quota_says_when_to_come_back_and_new_limits_hold_at_once() {
         let quotas = Quotas::new(&Limits::default(), &Quota::default());
         let mut one = partner("one");
-        quotas.admit(&one, WRITE).unwrap();
-        quotas.admit(&one, WRITE).unwrap();
-        let refused = quotas.admit(&one, WRITE).err().unwrap();
+        let share = quotas.share(&one, 1);
+        quotas.admit(&share, WRITE).unwrap();
+        quotas.admit(&share, WRITE).unwrap();
+        let refused = quotas.admit(&share, WRITE).err().unwrap();
         assert_eq!(refused.reason, "QUOTA_EXCEEDED");
         assert!(refused.retry_after.unwrap() <= Duration::from_secs(1));
-        quotas.admit(&one, READ).unwrap();
+        quotas.admit(&share, READ).unwrap();
+        let before = one.clone();
         one.limits.writes_per_second = 5;
-        quotas.admit(&one, WRITE).unwrap();
+        let held = quotas.admit(&share, READ).unwrap();
+        let share = quotas.share(&one, 2);
+        quotas.admit(&share, WRITE).unwrap();
+        assert_eq!(share.in_progress.calls.load(Ordering::Relaxed), 1, "one is in progress still");
+        drop(held);
+        // Who still knows the limits of before does not bring them back, nor a second measure.
+        assert!(Arc::ptr_eq(&quotas.share(&before, 1), &share));
+        assert!(Arc::ptr_eq(&quotas.share(&one, 2), &share));
+        assert!(Arc::ptr_eq(&quotas.share(&one, 3), &share), "nothing changed");
     }
 }

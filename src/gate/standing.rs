@@ -10,17 +10,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::guest::Guest;
 use super::limits::seconds;
-use super::peer::PeerIdentity;
-use super::service::{Parts, Rule};
+use super::service::{Rule, scope};
 use super::token::VerifiedToken;
 use crate::domain::partner::PartnerId;
 use crate::error::Error;
 
 /// Who a call was let in as.
 pub(super) struct Standing {
-    peer: PeerIdentity,
+    guest: Arc<Guest>,
     partner: PartnerId,
     rule: Rule,
     token: Option<Arc<VerifiedToken>>,
@@ -35,51 +34,46 @@ pub(super) struct Activity {
 
 impl Standing {
     pub(super) fn new(
-        peer: PeerIdentity,
+        guest: Arc<Guest>,
         partner: PartnerId,
         rule: Rule,
         token: Option<Arc<VerifiedToken>>,
     ) -> Self {
-        Self { peer, partner, rule, token }
+        Self { guest, partner, rule, token }
     }
 
     /// Every check that can turn out otherwise than when the call was let in.
-    pub(super) fn check(&self, parts: &Parts) -> Result<(), Error> {
-        let partner = parts.identify(&self.peer)?;
-        if partner.id != self.partner {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let parts = self.guest.parts();
+        let now = parts.env.now();
+        let known = self.guest.identify(now)?;
+        if known.partner.id != self.partner {
             return Err(Error::unauthenticated(
                 "CERTIFICATE_REBOUND",
                 "the client certificate names another partner by now: call again",
             ));
         }
         if let Some(token) = &self.token {
-            parts.verifier.hold(token, parts.env.now())?;
+            parts.verifier.hold(token, now)?;
         }
-        parts.scope(&self.rule, &partner, self.token.as_deref()).map(|_| ())
+        scope(&self.rule, &known.partner, self.token.as_deref()).map(|_| ())
     }
 
     /// Resolves when the stream must end, with the reason.
-    pub(super) async fn ends(
-        self,
-        parts: Arc<Parts>,
-        connection: Option<Arc<Connection>>,
-        activity: Activity,
-        asked: Option<Duration>,
-    ) -> Error {
+    pub(super) async fn ends(self, activity: Activity, asked: Option<Duration>) -> Error {
+        let parts = self.guest.parts();
         let mut changes = parts.directory.changes();
         let began = Instant::now();
         let idle = seconds(parts.limits.stream_idle_seconds);
         let deadline = asked.and_then(|asked| began.checked_add(asked));
         let watches = self.rule.access.server_streams && !self.rule.access.writes;
         let leaving = async {
-            match &connection {
-                Some(connection) if watches => {
-                    connection.leave().cancelled().await;
-                    // A download may be near its end; a watch has none.
-                    tokio::time::sleep(seconds(parts.limits.drain_seconds) / 3).await;
-                }
-                _ => std::future::pending().await,
+            if !watches {
+                return std::future::pending().await;
             }
+            self.guest.connection().leave().cancelled().await;
+            // A download may be near its end; a watch has none.
+            tokio::time::sleep(seconds(parts.limits.drain_seconds) / 3).await;
         };
         tokio::pin!(leaving);
         loop {
@@ -89,7 +83,7 @@ impl Standing {
                 () = tokio::time::sleep_until(deadline.map_or(next, |at| at.min(next))) => {}
                 () = &mut leaving => return moving_on(),
             }
-            if let Err(error) = self.check(&parts) {
+            if let Err(error) = self.check() {
                 return error;
             }
             if deadline.is_some_and(|at| Instant::now() >= at) {

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 
 use self::cache::{Cache, TokenHash};
@@ -91,10 +91,19 @@ impl VerifiedToken {
 /// # Errors
 /// [`TokenFault::Missing`] if there is none, or more than one, or another scheme.
 pub fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
+    token_of(authorization(headers)?)
+}
+
+/// The one `authorization` header there must be.
+fn authorization(headers: &HeaderMap) -> Result<&HeaderValue, TokenFault> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(TokenFault::Missing);
-    };
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(TokenFault::Missing),
+    }
+}
+
+fn token_of(value: &HeaderValue) -> Result<&str, TokenFault> {
     let value = value.to_str().map_err(|_| TokenFault::Missing)?;
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
@@ -116,6 +125,11 @@ pub struct Verifier {
     unknown: Mutex<UnknownKeys>,
     signature_checks: AtomicU64,
 }
+
+/// The header that the calls of one connection carried last, if its token was found good, so
+/// that the next call that carries the same need not hash it.
+#[derive(Default)]
+pub(super) struct Carried(Mutex<Option<(HeaderValue, Arc<Checked>)>>);
 
 /// A good token and the state of the keys it was found good by.
 struct Checked {
@@ -157,12 +171,32 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<Arc<VerifiedToken>, TokenFault> {
         let token = self.inspect(token, now)?;
-        if token.thumbprint != thumbprint {
-            return Err(TokenFault::NotBound);
-        }
-        if token.client_id != partner.id.as_str() {
-            return Err(TokenFault::ClientMismatch);
-        }
+        fits(&token, thumbprint, partner)?;
+        Ok(token)
+    }
+
+    /// The same for the token of a call's headers. `carried` is of the call's connection: what it
+    /// remembers is asked again for everything that can change.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks.
+    pub(super) fn verify_call(
+        &self,
+        headers: &HeaderMap,
+        carried: &Carried,
+        thumbprint: &str,
+        partner: &Partner,
+        now: Timestamp,
+    ) -> Result<Arc<VerifiedToken>, TokenFault> {
+        let value = authorization(headers)?;
+        let checked = match carried.same(value).filter(|checked| !self.keys_moved(checked, now)) {
+            Some(checked) => checked,
+            None => self.remembered(token_of(value)?, now)?,
+        };
+        self.hold(&checked.token, now)?;
+        fits(&checked.token, thumbprint, partner)?;
+        let token = Arc::clone(&checked.token);
+        carried.keep(value, checked);
         Ok(token)
     }
 
@@ -171,6 +205,13 @@ impl Verifier {
     /// # Errors
     /// The first rule that the token breaks.
     pub fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenFault> {
+        let checked = self.remembered(token, now)?;
+        self.hold(&checked.token, now)?;
+        Ok(Arc::clone(&checked.token))
+    }
+
+    /// The token, checked now or earlier, by keys that stand.
+    fn remembered(&self, token: &str, now: Timestamp) -> Result<Arc<Checked>, TokenFault> {
         // Before hashing, so that a huge token costs nothing.
         if token.len() > jws::MAX_TOKEN {
             return Err(TokenFault::Malformed("it is longer than 8 KiB"));
@@ -181,8 +222,7 @@ impl Verifier {
             self.known.forget(&hash, &checked);
             checked = self.known.once(hash, || self.check(token, now))?;
         }
-        self.hold(&checked.token, now)?;
-        Ok(Arc::clone(&checked.token))
+        Ok(checked)
     }
 
     /// How many signatures were checked since the start.
@@ -280,6 +320,32 @@ impl Verifier {
             KeyFound::UnknownIssuer => Err(TokenFault::WrongIssuer),
         }
     }
+}
+
+impl Carried {
+    fn same(&self, value: &HeaderValue) -> Option<Arc<Checked>> {
+        let carried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, checked) = carried.as_ref()?;
+        (before == value).then(|| checked.clone())
+    }
+
+    fn keep(&self, value: &HeaderValue, checked: Arc<Checked>) {
+        let mut carried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if carried.as_ref().is_none_or(|(_, before)| !Arc::ptr_eq(before, &checked)) {
+            *carried = Some((value.clone(), checked));
+        }
+    }
+}
+
+/// Refuses a token of another certificate or another partner.
+fn fits(token: &VerifiedToken, thumbprint: &str, partner: &Partner) -> Result<(), TokenFault> {
+    if token.thumbprint != thumbprint {
+        return Err(TokenFault::NotBound);
+    }
+    if token.client_id != partner.id.as_str() {
+        return Err(TokenFault::ClientMismatch);
+    }
+    Ok(())
 }
 
 impl UnknownKeys {

@@ -6,9 +6,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::Context;
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceState};
 
 use crate::clock::Env;
 
@@ -27,10 +25,10 @@ pub struct Trace {
 impl Trace {
     /// Goes on with the caller's trace, or begins one.
     pub(super) fn of(headers: &HeaderMap, env: &Env) -> Self {
-        let random = env.ids.random();
+        let random = env.ids.trace();
         let mut fresh = Self { id: [0; 16], parent: None, span: [0; 8], flags: 0 };
         fresh.id.copy_from_slice(&random[..16]);
-        fresh.span.copy_from_slice(&random[16..24]);
+        fresh.span.copy_from_slice(&random[16..]);
         // All zeros means "none" to the standard.
         fresh.span[7] |= 1;
         fresh.id[15] |= 1;
@@ -42,27 +40,60 @@ impl Trace {
     }
 
     /// The trace id, 32 hexadecimal digits.
-    pub fn id(&self) -> String {
-        hex::encode(self.id)
+    pub fn id(&self) -> TraceId {
+        let mut digits = [0; 32];
+        spell(&self.id, &mut digits);
+        TraceId(digits)
     }
 
     /// The header for the answer.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let text =
-            format!("00-{}-{}-{:02x}", hex::encode(self.id), hex::encode(self.span), self.flags);
-        HeaderValue::from_str(&text).ok()
+        let mut text = *b"00-                                -                -  ";
+        spell(&self.id, &mut text[3..35]);
+        spell(&self.span, &mut text[36..52]);
+        spell(&[self.flags], &mut text[53..]);
+        let mut value = HeaderValue::from_bytes(&text).ok()?;
+        // It comes once: to both ends' tables of headers sent before it is only a burden.
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Whether the caller asked that nothing of this trace be kept.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.parent.is_some() && self.flags & 1 == 0
     }
 
     /// The caller's span as OpenTelemetry's parent, if it sent one.
     pub(super) fn parent(&self) -> Option<Context> {
         let parent = SpanId::from_bytes(self.parent?);
         Some(Context::new().with_remote_span_context(SpanContext::new(
-            TraceId::from_bytes(self.id),
+            opentelemetry::trace::TraceId::from_bytes(self.id),
             parent,
             TraceFlags::new(self.flags & 1),
             true,
             TraceState::NONE,
         )))
+    }
+}
+
+/// A trace id as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceId([u8; 32]);
+
+impl TraceId {
+    /// 32 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        // Digits are always text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Writes `bytes` as hexadecimal digits, two for each, into `digits`.
+fn spell(bytes: &[u8], digits: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 
@@ -98,11 +129,12 @@ mod tests {
     #[test]
     fn a_valid_trace_goes_on_under_a_span_of_our_own() {
         let trace = of(GOOD);
-        assert_eq!(trace.id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.id().as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
         let header = trace.header().unwrap();
         let header = header.to_str().unwrap();
         assert!(header.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
         assert!(!header.contains("00f067aa0ba902b7"));
+        assert_eq!(parse(header.as_bytes()), Some((trace.id, trace.span, 1)));
     }
 
     #[test]
@@ -114,7 +146,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
             "",
         ] {
-            assert_ne!(of(wrong).id(), "4bf92f3577b34da6a3ce929d0e0e4736", "{wrong}");
+            assert_ne!(of(wrong).id().as_str(), "4bf92f3577b34da6a3ce929d0e0e4736", "{wrong}");
             assert!(of(wrong).parent().is_none());
         }
     }

@@ -4,19 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use prost::Message as _;
+use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-use tower::ServiceExt as _;
 
 use super::*;
 use crate::app::checkpoints::{Checkpoints, begin};
 use crate::app::test_stage::Stage;
 use crate::domain::partner::Role;
+use crate::gate::asked::Asked;
 use crate::ledger::{KeyName, Signer, SigningKey};
 use crate::proto::puente::sellers::v1::{BatchVerifySellersRequest, VerifySellerRequest};
 
@@ -26,7 +25,7 @@ const BATCH: &str = "/puente.sellers.v1.SellerService/BatchVerifySellers";
 /// All services, reached as the gate reaches them.
 struct Bench {
     stage: Stage,
-    routes: Router,
+    handlers: Handlers,
     _folder: tempfile::TempDir,
 }
 
@@ -41,8 +40,8 @@ impl Bench {
         let ledger = LedgerDesk::new(stage.app.clone(), Arc::new(Checkpoints::new(signer, record)));
         let pages = PageTokens::new(&[7; 32]).unwrap();
         let services = Services { app: stage.app.clone(), ledger, pages };
-        let (routes, _health) = routes(&services).await.unwrap();
-        Self { stage, routes: routes.prepare().into_axum_router(), _folder: folder }
+        let (handlers, _health) = handlers(&services).await.unwrap();
+        Self { stage, handlers, _folder: folder }
     }
 
     async fn send(&self, path: &str, encoding: Option<&str>, body: Vec<u8>) -> Status {
@@ -50,10 +49,10 @@ impl Bench {
         if let Some(encoding) = encoding {
             request = request.header("grpc-encoding", encoding);
         }
-        let mut request = request.body(Body::from(body)).unwrap();
+        let mut request = request.body(Asked::from(axum::body::Body::from(body))).unwrap();
         request.extensions_mut().insert(self.stage.caller("market", Role::Marketplace));
         let began = Instant::now();
-        let status = outcome(self.routes.clone().oneshot(request).await.unwrap()).await;
+        let status = outcome(self.handlers.answer(path, request).await).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         status
     }

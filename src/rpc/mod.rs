@@ -18,13 +18,13 @@ pub mod sales;
 pub mod sellers;
 pub mod wire;
 
-use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::app::App;
 use crate::app::ledger::LedgerDesk;
 use crate::error::{Error, Result};
+use crate::gate::handlers::Handlers;
 use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServer;
 use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServiceServer;
 use crate::proto::puente::customs::v1::declaration_service_server::DeclarationServiceServer;
@@ -64,9 +64,9 @@ pub struct Services {
 /// Every service of the contract, with reflection (v1 and v1alpha) and health.
 ///
 /// The reporter tells health's answers; all services begin as SERVING.
-pub async fn routes(services: &Services) -> Result<(Routes, HealthReporter)> {
-    let mut routes = RoutesBuilder::default();
-    add(&mut routes, services);
+pub async fn handlers(services: &Services) -> Result<(Handlers, HealthReporter)> {
+    let mut handlers = Handlers::default();
+    add(&mut handlers, services);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -77,13 +77,13 @@ pub async fn routes(services: &Services) -> Result<(Routes, HealthReporter)> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1alpha()
         .map_err(|reason| Error::internal(format!("reflection: {reason}")))?;
-    routes.add_service(reflection).add_service(reflection_alpha);
+    handlers.add(reflection).add(reflection_alpha);
     let (reporter, health) = tonic_health::server::health_reporter();
     for name in service_names() {
         reporter.set_service_status(name, ServingStatus::Serving).await;
     }
-    routes.add_service(health);
-    Ok((routes.routes(), reporter))
+    handlers.add(health);
+    Ok((handlers, reporter))
 }
 
 /// The services of the contract, by full name, each once.
@@ -93,22 +93,22 @@ pub fn service_names() -> Vec<&'static str> {
     names
 }
 
-/// Adds every service of the contract to `routes`.
-fn add(routes: &mut RoutesBuilder, services: &Services) {
+/// Adds every service of the contract to `handlers`.
+fn add(handlers: &mut Handlers, services: &Services) {
     let Services { app, ledger, pages } = services;
     let (app, pages) = (|| app.clone(), || pages.clone());
-    routes
-        .add_service(PartnerServiceServer::new(Partners::new(app(), pages())))
-        .add_service(RegistryServiceServer::new(Registry::new(app(), pages())))
-        .add_service(SellerServiceServer::new(Sellers::new(app(), pages())))
-        .add_service(ListingServiceServer::new(Listings::new(app(), pages())))
-        .add_service(ClearanceServiceServer::new(Clearance::new(app(), pages())))
-        .add_service(DeclarationServiceServer::new(Declarations::new(app(), pages())))
-        .add_service(ReferenceServiceServer::new(Reference::new(app(), pages())))
-        .add_service(LedgerServiceServer::new(Ledger::new(ledger.clone())))
-        .add_service(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
-        .add_service(PeriodServiceServer::new(Periods::new(app(), pages())))
-        .add_service(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
+    handlers
+        .add(PartnerServiceServer::new(Partners::new(app(), pages())))
+        .add(RegistryServiceServer::new(Registry::new(app(), pages())))
+        .add(SellerServiceServer::new(Sellers::new(app(), pages())))
+        .add(ListingServiceServer::new(Listings::new(app(), pages())))
+        .add(ClearanceServiceServer::new(Clearance::new(app(), pages())))
+        .add(DeclarationServiceServer::new(Declarations::new(app(), pages())))
+        .add(ReferenceServiceServer::new(Reference::new(app(), pages())))
+        .add(LedgerServiceServer::new(Ledger::new(ledger.clone())))
+        .add(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
+        .add(PeriodServiceServer::new(Periods::new(app(), pages())))
+        .add(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
 }
 
 #[cfg(test)]

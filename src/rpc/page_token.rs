@@ -147,9 +147,9 @@ mod tests {
             role: Role::Operator,
             agency: None,
             scopes: ScopeSet::EMPTY,
-            method: method.to_owned(),
-            client_address: String::new(),
-            certificate_thumbprint: String::new(),
+            method: method.to_owned().into(),
+            client_address: "".into(),
+            certificate_thumbprint: "".into(),
             trace_id: String::new(),
         })
     }

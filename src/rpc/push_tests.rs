@@ -47,9 +47,9 @@ fn caller(partner: &str) -> Caller {
         role: if partner == "customs" { Role::Customs } else { Role::Marketplace },
         agency: None,
         scopes: "sales.write sales.read".parse().unwrap(),
-        method: "/puente.sales.v1.SalesReportService/Test".to_owned(),
-        client_address: "127.0.0.1:1".to_owned(),
-        certificate_thumbprint: "print".to_owned(),
+        method: "/puente.sales.v1.SalesReportService/Test".into(),
+        client_address: "127.0.0.1:1".into(),
+        certificate_thumbprint: "print".into(),
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
     })
 }

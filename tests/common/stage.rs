@@ -182,10 +182,15 @@ impl ProcessStage {
 
     /// With `sections` added to its configuration.
     pub fn with(sections: &str) -> Self {
+        Self::with_quota("enforced = false", sections)
+    }
+
+    /// With its quotas as `quota` says.
+    pub fn with_quota(quota: &str, sections: &str) -> Self {
         let folder = Folder::make();
         let path = folder.path().join("puente.toml");
         let text = read(&path);
-        std::fs::write(&path, format!("{text}\n[quota]\nenforced = false\n{sections}")).unwrap();
+        std::fs::write(&path, format!("{text}\n[quota]\n{quota}\n{sections}")).unwrap();
         let served = Served::start(&folder.path());
         folder.point_profiles_to(served.address);
         Self { folder, served }

@@ -32,9 +32,9 @@ pub(in crate::app) fn agency(stage: &Stage, agency: Agency) -> Caller {
         role: Role::Agency,
         agency: Some(agency),
         scopes: plain.scopes(),
-        method: plain.method().to_owned(),
-        client_address: plain.client_address().to_owned(),
-        certificate_thumbprint: plain.certificate_thumbprint().to_owned(),
+        method: plain.method().to_owned().into(),
+        client_address: plain.client_address().into(),
+        certificate_thumbprint: plain.certificate_thumbprint().into(),
         trace_id: plain.trace_id().to_owned(),
     })
 }

@@ -11,6 +11,8 @@ use tonic_types::StatusExt as _;
 
 use super::super::limits::Limits;
 use super::world::*;
+use crate::domain::partner::Partner;
+use crate::domain::scope::ScopeSet;
 use crate::pki::{Name, Profile, partner_uri};
 
 #[tokio::test]
@@ -58,6 +60,38 @@ async fn each_step_refuses_with_a_reason_of_its_own() {
     assert_eq!(record["partner"], "marketplace");
     assert_eq!(record["method"], WRITE);
     assert_eq!(record["code"], "PERMISSION_DENIED");
+}
+
+#[tokio::test]
+async fn a_partner_is_known_anew_whenever_the_directory_changes() {
+    let world = World::start(Plan::default()).await;
+    let (_, mut client) = world.client_of("marketplace").await;
+    let token = world.token("marketplace", &client, "listings.read");
+    let with = |change: fn(&mut Partner)| {
+        let mut changed = partner("marketplace");
+        change(&mut changed);
+        world.directory.replace(vec![changed]);
+    };
+    for _ in 0..2 {
+        expect(&client.call(READ, Some(&token)).await, Code::Ok, "");
+        with(|partner| partner.suspend("under review".into(), partner.created_at).unwrap());
+        let refused = client.call(READ, Some(&token)).await;
+        expect(&refused, Code::PermissionDenied, "PARTNER_SUSPENDED");
+        with(|partner| partner.scopes = ScopeSet::EMPTY);
+        let refused = client.call(READ, Some(&token)).await;
+        expect(&refused, Code::PermissionDenied, "SCOPE_MISSING");
+        world.directory.replace(vec![]);
+        let refused = client.call(READ, Some(&token)).await;
+        expect(&refused, Code::Unauthenticated, "CERTIFICATE_UNKNOWN");
+        with(|_| {});
+    }
+    // The certificate's name is another partner's now.
+    let name = partner("marketplace").identities.first().unwrap().clone();
+    let mut other = partner("second");
+    other.bind(name, other.created_at).unwrap();
+    world.directory.replace(vec![other]);
+    let refused = client.call(READ, Some(&token)).await;
+    expect(&refused, Code::Unauthenticated, "TOKEN_CLIENT_MISMATCH");
 }
 
 #[tokio::test]

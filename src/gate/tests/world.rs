@@ -34,12 +34,14 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::super::audit::{AuditSettings, AuditSink};
+use super::super::handlers::Handlers;
 use super::super::limits::{Limits, Quota};
 use super::super::metrics::Metrics;
 use super::super::peer::PeerIdentity;
+use super::super::threads::Threads;
 use super::super::tls::{TlsReloader, TlsSettings};
 use super::super::token::{KeyFound, KeySource, SignatureAlgorithm, Verifier, VerifyingKey};
-use super::super::{Door, Drained, Gate, GateParts, serve};
+use super::super::{Door, Drained, Gate, GateParts, Routes, serve};
 use crate::app::access::Directory;
 use crate::clock::{Env, ManualClock, SystemIds};
 use crate::domain::caller::Caller;
@@ -137,29 +139,30 @@ impl World {
         let directory = Arc::new(Directory::from_partners(plan.partners));
         let keys =
             Arc::new(Keys(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()));
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let gate = Gate::new(GateParts {
+            handlers: Handlers::of_router(handlers()),
             directory: directory.clone(),
             verifier: Arc::new(Verifier::new(keys.clone(), directory.clone())),
             limits: limits.clone(),
             quota: Quota::default(),
             audit: audit.clone(),
-            metrics: Metrics::global(),
+            metrics: metrics.clone(),
             env: env.clone(),
         });
         let door = Door {
             tls: tls.clone(),
+            threads: Threads::start(limits.threads).unwrap(),
             limits,
             audit,
-            metrics: Metrics::global(),
+            metrics,
             env: env.clone(),
             connections: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let routes = Router::new()
-            .route("/whoami", get(whoami))
-            .fallback_service(gate.protect(handlers().into()));
+        let routes = Routes::new(gate, Router::new().route("/whoami", get(whoami)));
         let served = tokio::spawn({
             let (door, shutdown) = (door.clone(), shutdown.clone());
             async move { serve(listener, door, routes, shutdown.cancelled_owned()).await }

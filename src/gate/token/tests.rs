@@ -379,6 +379,47 @@ fn many_at_once_check_a_signature_once() {
 }
 
 #[test]
+fn what_a_connection_carried_before_is_asked_again_for_all_that_can_change() {
+    let retires = Keys { retire_at: Some(at(NOW + 300)), ..Keys::new() };
+    let (keys, revoked) = (Arc::new(retires), Arc::new(Revoked::default()));
+    let verifier = Verifier::new(keys.clone(), revoked.clone());
+    let header_of = |claims: Value| {
+        let mut headers = HeaderMap::new();
+        let token = keys.sign(&header().to_string(), &claims.to_string());
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        headers
+    };
+    let carried = Carried::default();
+    let call = |headers: &HeaderMap, thumbprint: &str, id: &str, now: i64| {
+        verifier
+            .verify_call(headers, &carried, thumbprint, &partner(id), at(now))
+            .map(|token| token.jti().to_owned())
+            .map_err(|fault| fault.reason())
+    };
+    let first = "0198f5a0-0000-7000-8000-000000000001";
+    let (one, other) = (header_of(claims()), header_of(with(claims(), "jti", json!("0198-2"))));
+    let ok = |jti: &str| Ok(jti.to_owned());
+    for _ in 0..3 {
+        assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW), ok(first));
+    }
+    assert_eq!(verifier.signature_checks(), 1);
+    assert_eq!(call(&other, THUMBPRINT, "marketplace", NOW), ok("0198-2"), "not the one before");
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW), ok(first));
+    assert_eq!(verifier.signature_checks(), 2);
+    assert_eq!(call(&one, "another", "marketplace", NOW), Err("TOKEN_NOT_BOUND"));
+    assert_eq!(call(&one, THUMBPRINT, "customs", NOW), Err("TOKEN_CLIENT_MISMATCH"));
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW - 11), Err("TOKEN_NOT_YET_VALID"));
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW + 610), Err("TOKEN_UNKNOWN_KEY"));
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW + 300), Err("TOKEN_UNKNOWN_KEY"));
+    let mut twice = one.clone();
+    twice.append(AUTHORIZATION, other[AUTHORIZATION].clone());
+    assert_eq!(call(&twice, THUMBPRINT, "marketplace", NOW), Err("TOKEN_MISSING"));
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW), ok(first));
+    revoked.0.lock().unwrap().push(first.into());
+    assert_eq!(call(&one, THUMBPRINT, "marketplace", NOW), Err("TOKEN_REVOKED"));
+}
+
+#[test]
 fn the_bearer_token_is_taken_from_exactly_one_header() {
     let headers = |values: &[&str]| {
         let mut headers = HeaderMap::new();

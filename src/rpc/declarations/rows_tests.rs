@@ -12,9 +12,9 @@ fn caller() -> Caller {
         role: Role::Customs,
         agency: None,
         scopes: Role::Customs.grantable(),
-        method: "/puente.customs.v1.DeclarationService/RegisterDeclarations".to_owned(),
-        client_address: String::new(),
-        certificate_thumbprint: String::new(),
+        method: "/puente.customs.v1.DeclarationService/RegisterDeclarations".into(),
+        client_address: "".into(),
+        certificate_thumbprint: "".into(),
         trace_id: String::new(),
     })
 }

@@ -182,9 +182,9 @@ mod tests {
             role: Role::ExportRegistry,
             agency: None,
             scopes: Role::ExportRegistry.grantable(),
-            method: "/puente.registry.v1.RegistryService/SyncExporters".to_owned(),
-            client_address: String::new(),
-            certificate_thumbprint: String::new(),
+            method: "/puente.registry.v1.RegistryService/SyncExporters".into(),
+            client_address: "".into(),
+            certificate_thumbprint: "".into(),
             trace_id: String::new(),
         })
     }
