@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 pub use batch::{CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, ReadyLine};
 
+use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::ledger::{Draft, Receipt};
@@ -153,6 +154,26 @@ pub enum Expect {
         warned: u64,
         /// Times a malformed line was sent.
         refused: u64,
+        /// Lines that exceed their sale and were explained.
+        explained: u64,
+    },
+    /// The line was not explained.
+    Unexplained {
+        /// Key of its report.
+        report: String,
+        /// Its place among all lines.
+        line: u64,
+    },
+    /// The owner has fewer documents of a kind in a state than this.
+    Fewer {
+        /// What they are.
+        kind: Kind,
+        /// Whose.
+        owner: PartnerId,
+        /// The state.
+        state: &'static str,
+        /// How many there must not be yet.
+        than: u32,
     },
 }
 
@@ -167,6 +188,15 @@ pub enum Write {
     CountOrders {
         /// Key of the report.
         report: String,
+    },
+    /// Counts a line that exceeds its sale from now on.
+    Explain {
+        /// Key of its report.
+        report: String,
+        /// Its place among all lines.
+        line: u64,
+        /// Why it counts; the entry is the store's to add.
+        explanation: Explanation,
     },
 }
 
@@ -287,6 +317,13 @@ pub enum Refusal {
         key: String,
         /// The state it is in; empty if it does not exist.
         state: String,
+    },
+    /// The owner has as many documents of a kind in a state as it may have.
+    TooMany {
+        /// What they are.
+        kind: Kind,
+        /// How many it may have.
+        most: u32,
     },
     /// The request id was used with another body.
     RequestIdReused,

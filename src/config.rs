@@ -126,11 +126,13 @@ impl WriterSettings {
 pub struct ReportSettings {
     /// A report that stays open so many days without a change is abandoned. Default 90.
     pub open_days: u32,
+    /// Reports that one marketplace may have open at once. Default 500.
+    pub open_per_partner: u32,
 }
 
 impl Default for ReportSettings {
     fn default() -> Self {
-        Self { open_days: 90 }
+        Self { open_days: 90, open_per_partner: 500 }
     }
 }
 
@@ -280,6 +282,9 @@ impl Config {
         }
         if self.reports.open_days == 0 {
             return Err("reports.open_days must be at least 1".into());
+        }
+        if !(1..=100_000).contains(&self.reports.open_per_partner) {
+            return Err("reports.open_per_partner must be from 1 to 100000".into());
         }
         self.writer.check()
     }

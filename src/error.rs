@@ -63,6 +63,9 @@ pub struct Error {
     pub internal: Option<String>,
     /// Fields at fault.
     pub fields: Vec<FieldViolation>,
+    /// Where several conditions on the state of things failed, each of them; what it is about
+    /// stands where a field would.
+    pub conditions: Vec<FieldViolation>,
     /// Details for programs (`state`, `allowed`, `resource`, ...).
     pub metadata: Vec<(String, String)>,
     /// When a retry makes sense.
@@ -77,6 +80,7 @@ impl Error {
             message: message.into(),
             internal: None,
             fields: Vec::new(),
+            conditions: Vec::new(),
             metadata: Vec::new(),
             retry_after: None,
         }
@@ -243,11 +247,11 @@ impl From<Fault> for Error {
         for (key, value) in fault.metadata {
             error = error.with(key, value);
         }
-        // Conditions on the state of things: what each is about stands where a field would.
-        error.fields.extend(fault.violations.into_iter().map(|violation| FieldViolation {
-            field: violation.subject,
-            description: violation.description,
-        }));
+        let of = |(field, description)| FieldViolation { field, description };
+        for violation in fault.violations {
+            error.conditions.push(of((violation.subject, violation.description)));
+            error.fields.extend(violation.fields.into_iter().map(of));
+        }
         if let Some(field) = fault.field {
             error.fields.push(FieldViolation { field, description: fault.message });
         }

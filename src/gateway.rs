@@ -22,6 +22,7 @@ use crate::app::checkpoints::Checkpoints;
 use crate::app::ledger::LedgerDesk;
 use crate::clock::Env;
 use crate::config::Config;
+use crate::domain::report::ReportRules;
 use crate::gate::audit::AuditSink;
 use crate::gate::connection::Connections;
 use crate::gate::metrics::Metrics;
@@ -87,9 +88,10 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
 
     // What is kept, and the one way to change it.
     let store = Arc::new(SqliteStore::open(&config.store_path())?);
-    let app = App::start(store, env.clone(), writer_limits(config)).await?;
+    let mut app = App::start(store, env.clone(), writer_limits(config)).await?;
+    app.report_rules = report_rules(config);
     beside.spawn(app.clone().keep_fresh());
-    beside.spawn(app.clone().keep_reports(config.reports.open_days));
+    beside.spawn(app.clone().keep_reports());
 
     // What others can check. A ledger that contradicts what was signed stops us here.
     let signer = Signer::new(config.ledger_key()?);
@@ -184,6 +186,13 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("{key} = {address}: cannot listen there; is the port in use, or not yours?")
     })
+}
+
+fn report_rules(config: &Config) -> ReportRules {
+    ReportRules {
+        open_days: config.reports.open_days,
+        open_at_once: config.reports.open_per_partner,
+    }
 }
 
 fn writer_limits(config: &Config) -> WriterLimits {

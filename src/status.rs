@@ -63,21 +63,30 @@ impl From<Error> for Status {
         let mut details = ErrorDetails::new();
         let metadata: HashMap<_, _> = error.metadata.iter().cloned().collect();
         details.set_error_info(error.reason, ERROR_DOMAIN, metadata);
+        let by_field = |error: &Error| {
+            let violations = error.fields.iter().map(|violation| {
+                tonic_types::FieldViolation::new(&violation.field, &violation.description)
+            });
+            violations.collect::<Vec<_>>()
+        };
         match error.kind {
             ErrorKind::Invalid | ErrorKind::AlreadyExists if !error.fields.is_empty() => {
-                let violations = error.fields.iter().map(|violation| {
-                    tonic_types::FieldViolation::new(&violation.field, &violation.description)
-                });
-                details.set_bad_request(violations.collect::<Vec<_>>());
+                details.set_bad_request(by_field(&error));
             }
             ErrorKind::Precondition => {
+                if !error.conditions.is_empty() && !error.fields.is_empty() {
+                    details.set_bad_request(by_field(&error));
+                }
                 let subject = error
                     .metadata
                     .iter()
                     .find(|(key, _)| key == "resource")
                     .map_or("", |(_, value)| value);
-                let mut violations: Vec<_> = error
-                    .fields
+                let conditions = match error.conditions.is_empty() {
+                    true => &error.fields,
+                    false => &error.conditions,
+                };
+                let mut violations: Vec<_> = conditions
                     .iter()
                     .map(|one| {
                         PreconditionViolation::new(error.reason, &one.field, &one.description)

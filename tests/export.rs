@@ -162,9 +162,10 @@ async fn lines_come_as_stored_with_what_the_listing_said() {
     assert_eq!(found[3].reasons, ["LISTING_NOT_CLEARED"]);
     assert_eq!((found[3].seller_cuit.as_str(), found[3].ncm.as_str()), (goods::CUIT, "22042100"));
     assert!(found[3].entry_index > 0 && found[3].entry_index < messages[0].ledger_size);
-    // Left out of net, so in no sum that could say whose it is.
+    // Left out of net, and known whose it is all the same.
     assert!(found[51].reasons.contains(&"EXCEEDS_ORIGINAL".to_owned()), "{:?}", found[51]);
-    assert_eq!(found[51].seller_cuit, "");
+    assert_eq!(found[51].seller_cuit, goods::CUIT);
+    assert_eq!(found[51].explanation, None);
 
     let narrow = async |request: ExportSaleLinesRequest| {
         let messages = export(&client, request).await.unwrap();

@@ -16,6 +16,7 @@ mod kill;
 mod matrix;
 mod operations;
 mod privacy;
+mod reports;
 mod revocation;
 mod rules;
 mod threats;

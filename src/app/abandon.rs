@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::reports::{document, name, unchanged};
@@ -25,11 +25,12 @@ use crate::store::{PageQuery, ReportProgress, RollupQuery};
 const EVERY: Duration = Duration::from_secs(3600);
 
 impl App {
-    /// Abandons what was left open for `open_days`, now and every hour, for ever. Run it beside
-    /// the server.
-    pub async fn keep_reports(self, open_days: u32) {
+    /// Abandons what was left open for as long as [`App::report_rules`] says, now and every hour,
+    /// for ever. Run it beside the server.
+    pub async fn keep_reports(self) {
+        let open_days = self.report_rules.open_days;
         loop {
-            match self.abandon_reports(open_days).await {
+            match self.abandon_reports().await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "reports abandoned after {open_days} days"),
                 Err(reason) => tracing::error!(?reason, "open reports could not be looked at"),
@@ -38,24 +39,22 @@ impl App {
         }
     }
 
-    /// Abandons every open report that did not change in the last `open_days` days. Answers how
-    /// many.
-    pub async fn abandon_reports(&self, open_days: u32) -> Result<usize> {
-        let open = SignedDuration::from_hours(24 * i64::from(open_days));
-        let before = self.env.now().checked_sub(open).unwrap_or(Timestamp::MIN);
+    /// Abandons every open report that did not change for as long as [`App::report_rules`] says.
+    /// Answers how many.
+    pub async fn abandon_reports(&self) -> Result<usize> {
         let mut query = PageQuery::all(Kind::Report, super::reports::PAGE);
         query.state = Some(ReportState::Open.to_string());
         let mut abandoned = 0;
         for record in self.all(query).await? {
-            if self.abandon_report(&record.key, before).await? {
+            if self.abandon_report(&record.key).await? {
                 abandoned += 1;
             }
         }
         Ok(abandoned)
     }
 
-    /// Abandons the report of that key unless it changed after `before`. Answers whether.
-    async fn abandon_report(&self, key: &str, before: Timestamp) -> Result<bool> {
+    /// Abandons the report of that key if it is time. Answers whether.
+    async fn abandon_report(&self, key: &str) -> Result<bool> {
         let intent = Intent::internal(Partner::GATEWAY.parse()?, abandoning(key)?);
         let written = self
             .write(&intent, || async {
@@ -65,7 +64,8 @@ impl App {
                 };
                 let progress = self.store.report_progress(key).await?;
                 let changed = self.last_change(&report, &progress).await?;
-                if report.state != ReportState::Open || changed > before {
+                let expires = self.report_rules.expires(changed);
+                if report.state != ReportState::Open || self.env.now() < expires {
                     return Ok(left());
                 }
                 let Some(still_open) = self.still_open(self.months_of(key).await?).await? else {
@@ -97,6 +97,20 @@ impl App {
         let query = RollupQuery { report: Some(key.to_owned()), ..RollupQuery::default() };
         let cells = self.store.rollups(query).await?;
         Ok(cells.iter().map(|cell| Month::of(cell.day)).collect())
+    }
+
+    /// When a report is abandoned unless it changes before; `None` if it is not open, or holds
+    /// lines in a closed month.
+    pub(super) async fn expires(
+        &self,
+        report: &Report,
+        progress: &ReportProgress,
+    ) -> Result<Option<Timestamp>> {
+        if report.state != ReportState::Open || progress.in_closed_month {
+            return Ok(None);
+        }
+        let changed = self.last_change(report, progress).await?;
+        Ok(Some(self.report_rules.expires(changed)))
     }
 
     /// When a report was opened or took its last batch.

@@ -1,5 +1,7 @@
 //! Reports that nobody seals: what the clock does to them, and to their lines.
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::app::export::{ExportQuestion, ExportScope, Position};
 use crate::app::lines::SentBatch;
@@ -65,12 +67,12 @@ async fn what_is_left_open_is_abandoned_once_and_its_lines_may_be_sent_again() {
     stage.clock.advance(60 * DAY);
     assert_eq!(stage.push_into(&first.key(), vec![line("L1", "SALE", "")]).await.unwrap().0, 1);
     stage.clock.advance(60 * DAY);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 0, "it changed 60 days ago");
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 0, "it changed 60 days ago");
     assert_eq!(stage.lines_in_net().await, 1);
 
     stage.clock.advance(30 * DAY);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 0, "once");
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 1);
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 0, "once");
     let size = stage.app.store.tree().await.unwrap().size();
     let entry = stage.app.store.entry(size - 1).await.unwrap().unwrap();
     assert_eq!(Entry::parse(&entry.entry).unwrap().kind(), Some(EntryKind::ReportAbandoned));
@@ -105,7 +107,7 @@ async fn an_abandoned_revision_leaves_what_it_would_have_revised() {
     };
     revise().await;
     stage.clock.advance(91 * DAY);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1, "what is sealed stays");
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 1, "what is sealed stays");
     assert_eq!(stage.lines_in_net().await, 1);
     assert_eq!(revise().await.value.report.value.revision, 3);
 }
@@ -133,7 +135,7 @@ async fn an_export_keeps_to_the_moment_it_began_at() {
     assert_eq!(part.lines.len(), 2);
 
     stage.clock.advance(91 * DAY);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1);
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 1);
     let second = stage.may_left_open().await;
     stage.push_into(&second.key(), vec![line("L0", "SALE", "")]).await.unwrap();
 
@@ -166,4 +168,35 @@ async fn an_export_keeps_to_the_moment_it_began_at() {
     for text in ["", "1 2", "1 2 after x", "x 2 end", "1 2 end 3", "1 -2 end"] {
         assert!(text.parse::<Position>().is_err(), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_report_says_when_it_is_abandoned() {
+    let stage = Stage::set().await;
+    let key = stage.may_left_open().await.key();
+    let expires = || async { stage.app.report(&Visibility::All, &key).await.unwrap().expires };
+    let in_days = |days: i64| Some(stage.app.env.now() + SignedDuration::from_hours(24 * days));
+    assert_eq!(expires().await, in_days(90));
+    stage.clock.advance(60 * DAY);
+    assert_eq!(expires().await, in_days(30));
+    stage.push_into(&key, vec![line("L1", "SALE", "")]).await.unwrap();
+    assert_eq!(expires().await, in_days(90), "every batch puts it off");
+    stage.clock.advance(90 * DAY - 1);
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 0, "not before");
+    let (may, by) = ("2026-05".parse().unwrap(), "ministry".parse().unwrap());
+    stage.app.close_months(&stage.intent("ministry"), &by, may, may).await.unwrap();
+    assert_eq!(expires().await, None, "what counts in a closed month stays");
+}
+
+#[tokio::test]
+async fn a_report_is_abandoned_at_the_moment_it_said() {
+    let stage = Stage::set().await;
+    let key = stage.may_left_open().await.key();
+    let said = stage.app.report(&Visibility::All, &key).await.unwrap().expires.unwrap();
+    let left = said.duration_since(stage.app.env.now());
+    stage.clock.advance(left.as_secs() - 1);
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 0);
+    stage.clock.advance(1);
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 1);
+    assert_eq!(stage.app.report(&Visibility::All, &key).await.unwrap().expires, None);
 }

@@ -200,7 +200,7 @@ impl App {
                 sealed.push(record.key);
             }
         }
-        query.reports = Some(sealed);
+        (query.reports, query.explained_by) = (Some(sealed), Some(at));
         Ok(query)
     }
 

@@ -49,6 +49,7 @@ async fn hold_rows(stage: &Stage, marketplace: &str, rows: Vec<LineRow>) {
     let batch = LineBatch::new(
         marketplace.parse().unwrap(),
         report.clone(),
+        "2026-01-01..2026-12-31".parse().unwrap(),
         0,
         rows.len() as u32,
         rows,

@@ -182,7 +182,7 @@ impl App {
             })
             .collect();
         let (marketplace, report) = (target.marketplace.clone(), target.key.clone());
-        Ok(LineBatch::new(marketplace, report, first_line, sent, rows, refused))
+        Ok(LineBatch::new(marketplace, report, target.period, first_line, sent, rows, refused))
     }
 }
 

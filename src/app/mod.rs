@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod checkpoints;
 pub mod clearance;
 pub mod declarations;
+pub mod explanations;
 pub mod export;
 pub mod exporters;
 pub mod known;
@@ -40,6 +41,7 @@ use serde::de::DeserializeOwned;
 
 use crate::change::{Kind, Record};
 use crate::clock::Env;
+use crate::domain::report::ReportRules;
 use crate::error::{Error, Result};
 use crate::store::writer::{Writer, WriterLimits};
 use crate::store::{PageQuery, Store};
@@ -61,6 +63,8 @@ pub struct App {
     pub catalog: Arc<catalog::Catalog>,
     /// Exporters that were asked about lately, in memory.
     pub known_exporters: Arc<known::KnownExporters>,
+    /// How long reports stay open, and how many.
+    pub report_rules: ReportRules,
 }
 
 impl App {
@@ -75,6 +79,7 @@ impl App {
             reference: Arc::new(reference::Reference::default()),
             catalog: Arc::new(catalog::Catalog::default()),
             known_exporters: Arc::new(known::KnownExporters::default()),
+            report_rules: ReportRules::default(),
         };
         app.refresh(Kind::Partner).await?;
         app.refresh(Kind::ReferenceTable).await?;

@@ -66,7 +66,7 @@ impl App {
         self.documents(PageQuery { after, ..PageQuery::all(Kind::ClosedMonth, limit) }).await
     }
 
-    /// Refuses a period none of whose months takes lines.
+    /// Refuses to open a report of a period none of whose months takes lines.
     ///
     /// # Errors
     /// `PERIOD_CLOSED`.

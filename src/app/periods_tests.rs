@@ -107,9 +107,71 @@ async fn what_a_closed_month_sums_up_to_stays_though_its_report_is_left_open() {
     let empty = stage.open_for("2026-03-01..2026-03-31").await.unwrap();
     stage.close_through("2026-03", "2026-04").await.unwrap();
     stage.clock.advance(100 * 24 * 3600);
-    assert_eq!(stage.app.abandon_reports(90).await.unwrap(), 1, "only the one without lines");
+    assert_eq!(stage.app.abandon_reports().await.unwrap(), 1, "only the one without lines");
     let (_, state) = stage.app.push_target(&Visibility::All, &left).await.unwrap();
     assert_eq!(state.as_str(), "OPEN");
     let (_, state) = stage.app.push_target(&Visibility::All, &empty).await.unwrap();
     assert_eq!(state.as_str(), "ABANDONED");
+}
+
+#[tokio::test]
+async fn what_happens_to_a_sale_of_a_closed_month_is_dated_when_it_happens() {
+    let stage = Stage::set().await;
+    let april = stage.open_for("2026-04-01..2026-04-30").await.unwrap();
+    stage.push_dated(&april, vec![line("L1", "SALE", "2026-04-20")]).await;
+    let may = stage.open_for("2026-05-01..2026-05-31").await.unwrap();
+    stage.close_through("2026-04", "2026-04").await.unwrap();
+    let later = vec![
+        line("L2", "ADJUSTMENT", "2026-05-02"),
+        line("L3", "RETURN", "2026-05-02"),
+        line("L4", "REFUND", "2026-05-03"),
+    ];
+    let unknown_sku_only = (NoteVerdict::AcceptedWithWarning, vec!["UNKNOWN_SKU".to_owned()]);
+    assert_eq!(stage.push_dated(&may, later).await, vec![unknown_sku_only; 3]);
+}
+
+#[tokio::test]
+async fn a_revision_of_a_closed_period_holds_adjustments_only() {
+    let stage = Stage::set().await;
+    let april = stage.open_for("2026-04-01..2026-04-30").await.unwrap();
+    stage.push_dated(&april, vec![line("L1", "SALE", "2026-04-20")]).await;
+    let (intent, all) = (stage.intent("marketplace"), Visibility::All);
+    stage.app.seal_report(&intent, &all, &april, &[], "").await.unwrap();
+    stage.close_through("2026-04", "2026-04").await.unwrap();
+    let intent = stage.intent("marketplace");
+    let revised = stage.app.revise_report(&intent, &all, &april, "two bottles broke", "").await;
+    let revision = revised.unwrap().value.key;
+
+    let (target, _) = stage.app.push_target(&all, &revision).await.unwrap();
+    let lines = vec![
+        line("L2", "RETURN", "2026-05-02"),
+        line("L3", "ADJUSTMENT", "2026-04-30"),
+        line("L4", "SALE", "2026-05-02"),
+        line("L5", "ADJUSTMENT", "2026-05-02"),
+        line("L1", "SALE", "2026-04-20"),
+    ];
+    let sent = SentBatch { sent: 5, lines: (0..).zip(lines).collect(), ..SentBatch::default() };
+    let intent = stage.intent("marketplace");
+    let answer = stage.app.append_lines(&intent, &target, sent).await.unwrap().value;
+    let notes: Vec<_> = answer
+        .notes
+        .iter()
+        .map(|note| (note.line_id.as_str(), note.reasons.join(" "), note.field.as_str()))
+        .collect();
+    let closed = || "PERIOD_CLOSED".to_owned();
+    let expected = [
+        ("L2", closed(), "kind"),
+        ("L3", closed(), "sold_at"),
+        ("L4", closed(), "kind"),
+        ("L5", "UNKNOWN_SKU".to_owned(), ""),
+        ("L1", String::new(), ""),
+    ];
+    assert_eq!(notes, expected);
+    for note in answer.notes.iter().filter(|note| note.verdict == NoteVerdict::Refused) {
+        assert!(note.message.contains("ADJUSTMENT"), "it says what to do: {}", note.message);
+    }
+    // It is sealed as any revision.
+    let intent = stage.intent("marketplace");
+    let sealed = stage.app.seal_report(&intent, &all, &revision, &[], "").await.unwrap().value;
+    assert_eq!(sealed.report.value.supersedes, Some(april));
 }

@@ -5,7 +5,9 @@
 
 use std::cmp::Reverse;
 
-use super::write::{Intent, Plan, Written, put};
+use jiff::Timestamp;
+
+use super::write::{Intent, Plan, Written, put, too_many};
 use super::{App, Page, Versioned, decode};
 use crate::change::{Expect, Kind, Record, Write};
 use crate::domain::caller::Visibility;
@@ -29,6 +31,8 @@ pub struct ReportView {
     pub report: Versioned<Report>,
     /// What it holds so far.
     pub progress: ReportProgress,
+    /// When it is abandoned unless it changes before; `None` where nothing of the kind is ahead.
+    pub expires: Option<Timestamp>,
 }
 
 /// Which reports to list.
@@ -47,7 +51,10 @@ impl ReportView {
     pub fn etag(&self) -> String {
         let progress = &self.progress;
         let sent = progress.accepted + progress.warned + progress.duplicates + progress.refused;
-        format!("\"{}.{sent}\"", self.report.version)
+        match progress.explained {
+            0 => format!("\"{}.{sent}\"", self.report.version),
+            explained => format!("\"{}.{sent}.{explained}\"", self.report.version),
+        }
     }
 
     /// What the marketplace says of the period as of this report.
@@ -64,7 +71,7 @@ impl App {
     ///
     /// # Errors
     /// `REPORT_EXISTS` if there is one that stands, with name and state of the latest;
-    /// `PERIOD_CLOSED` if all of its months are closed.
+    /// `PERIOD_CLOSED` if all of its months are closed; `TOO_MANY_OPEN_REPORTS`.
     pub async fn open_report(
         &self,
         intent: &Intent,
@@ -78,6 +85,7 @@ impl App {
                     return Err(report_exists(latest));
                 }
                 self.takes_lines(period).await?;
+                let room = self.room_for_report(marketplace).await?;
                 let report = Report {
                     revision: held.last().map_or(1, |last| last.revision.saturating_add(1)),
                     ..Report::open(marketplace.clone(), period, self.env.now())
@@ -87,10 +95,31 @@ impl App {
                     .about(name(&key))
                     .fact("first_day", period.first())
                     .fact("last_day", period.last());
-                kept(report, 0, Vec::new(), Vec::new(), draft)
+                kept(report, 0, vec![room], Vec::new(), draft)
             })
             .await?;
-        Ok(opened.map(just_opened))
+        Ok(opened.map(|report| self.just_opened(report)))
+    }
+
+    /// Refuses if the marketplace has as many reports open as it may have; what must hold still
+    /// when another is opened.
+    pub(super) async fn room_for_report(&self, marketplace: &PartnerId) -> Result<Expect> {
+        let (kind, most) = (Kind::Report, self.report_rules.open_at_once);
+        let mut query = PageQuery::all(kind, most);
+        query.owner = Some(marketplace.to_string());
+        query.state = Some(ReportState::Open.to_string());
+        if self.store.page(query).await?.len() >= most as usize {
+            return Err(too_many(kind, most));
+        }
+        let (owner, state) = (marketplace.clone(), ReportState::Open.as_str());
+        Ok(Expect::Fewer { kind, owner, state, than: most })
+    }
+
+    /// A report that holds nothing yet.
+    pub(super) fn just_opened(&self, report: Versioned<Report>) -> ReportView {
+        let expires = Some(self.report_rules.expires(report.value.opened_at));
+        let (key, progress) = (report.value.key(), ReportProgress::default());
+        ReportView { key, report, progress, expires }
     }
 
     /// Every report of a marketplace about a period, the latest last.
@@ -159,14 +188,20 @@ impl App {
             progress.orders = None;
         }
         let key = key.to_owned();
-        Ok(sealed.map(|report| ReportView { key, report, progress }))
+        Ok(sealed.map(|report| ReportView { key, report, progress, expires: None }))
     }
 
     /// One report, as far as the caller may see it.
     pub async fn report(&self, visibility: &Visibility, key: &str) -> Result<ReportView> {
         let report = self.held_report(visibility, key).await?;
+        self.view(key, report).await
+    }
+
+    /// The report with what it holds.
+    async fn view(&self, key: &str, report: Versioned<Report>) -> Result<ReportView> {
         let progress = self.store.report_progress(key).await?;
-        Ok(ReportView { key: key.to_owned(), report, progress })
+        let expires = self.expires(&report.value, &progress).await?;
+        Ok(ReportView { key: key.to_owned(), report, progress, expires })
     }
 
     /// The reports that match, the newest period first; `after` is what the page before ended
@@ -191,8 +226,7 @@ impl App {
         let mut items = Vec::new();
         let mut last = None;
         for record in rest.by_ref().take(limit as usize) {
-            let progress = self.store.report_progress(&record.key).await?;
-            items.push(ReportView { key: record.key.clone(), report: decode(record)?, progress });
+            items.push(self.view(&record.key, decode(record)?).await?);
             last = Some(place(record));
         }
         Ok(Page { items, next: rest.next().and(last) })
@@ -251,15 +285,10 @@ pub(super) fn report_exists(report: &Report) -> Error {
     .with("state", report.state.as_str())
 }
 
-/// A report that holds nothing yet.
-pub(super) fn just_opened(report: Versioned<Report>) -> ReportView {
-    ReportView { key: report.value.key(), report, progress: ReportProgress::default() }
-}
-
 /// The condition that no line came since `progress` was read.
 pub(super) fn unchanged(key: &str, progress: &ReportProgress) -> Expect {
-    let ReportProgress { accepted, warned, refused, .. } = *progress;
-    Expect::Progress { report: key.to_owned(), accepted, warned, refused }
+    let ReportProgress { accepted, warned, refused, explained, .. } = *progress;
+    Expect::Progress { report: key.to_owned(), accepted, warned, refused, explained }
 }
 
 /// A report as the store keeps it, and the condition that nobody changed it meanwhile.

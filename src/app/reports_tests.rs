@@ -9,6 +9,7 @@ use crate::change::{BatchAnswer, Change};
 use crate::domain::exporter::{EligibilityStatus, Exporter, NewFact};
 use crate::domain::listing::{Listing, ListingState};
 use crate::domain::sale::{RawLine, SaleLine};
+use crate::error::ErrorKind::Exhausted;
 
 fn marketplace() -> PartnerId {
     "marketplace".parse().unwrap()
@@ -248,4 +249,75 @@ async fn a_trial_push_into_a_sealed_report_answers_as_a_real_one() {
     let fresh = sent(1, vec![line("L2", "S1", "2026-05-02")]);
     let refused = app.preview_lines(&target, fresh).await.unwrap_err();
     assert_eq!(refused.reason, "REPORT_SEALED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_marketplace_has_no_more_open_reports_than_it_may_however_many_open_at_once() {
+    let mut stage = Stage::set().await;
+    stage.app.report_rules.open_at_once = 3;
+    let stage = Arc::new(stage);
+    let open = |day: u32| {
+        let stage = stage.clone();
+        async move {
+            let period = format!("2026-05-{day:02}..2026-05-{day:02}").parse().unwrap();
+            stage.app.open_report(&stage.intent("marketplace"), &marketplace(), period).await
+        }
+    };
+    let opening: Vec<_> = (1..=12).map(|day| tokio::spawn(open(day))).collect();
+    let mut opened = Vec::new();
+    for one in opening {
+        match one.await.unwrap() {
+            Ok(report) => opened.push(report.value.key),
+            Err(error) => {
+                assert_eq!((error.kind, error.reason), (Exhausted, "TOO_MANY_OPEN_REPORTS"));
+                assert!(error.metadata.contains(&("limit".into(), "3".into())), "{error:?}");
+            }
+        }
+    }
+    assert_eq!(opened.len(), 3);
+    // Another marketplace has room of its own; a seal makes room, a revision takes it.
+    let (intent, period) = (stage.intent("another"), "2026-05-01..2026-05-01".parse().unwrap());
+    let another = "another".parse().unwrap();
+    stage.app.open_report(&intent, &another, period).await.unwrap();
+    let target = stage.app.push_target(&Visibility::All, &opened[0]).await.unwrap().0;
+    stage.append(&target, vec![line("L1", "A", "2026-05-10")]).await;
+    stage.seal(&opened[0]).await.unwrap();
+    open(20).await.unwrap();
+    let revise = stage.intent("marketplace");
+    let full = stage.app.revise_report(&revise, &Visibility::All, &opened[0], "more", "").await;
+    assert_eq!(full.unwrap_err().reason, "TOO_MANY_OPEN_REPORTS");
+}
+
+#[tokio::test]
+async fn the_entry_of_a_batch_counts_what_is_remarkable() {
+    let stage = Stage::set().await;
+    let target = stage.may().await;
+    stage.put_listing("A", ListingState::Cleared).await;
+    stage.put_seller(Some("2026-05-10")).await;
+    let mut back = line("L4", "A", "2026-05-09");
+    back.kind = "RETURN".parse().unwrap();
+    let lines = vec![
+        line("L1", "A", "2026-05-09"),
+        line("L2", "A", "2026-05-10"),
+        line("L3", "B", "2026-05-11"),
+        back,
+        line("L5", "A", "2026-05-12"),
+    ];
+    stage.append(&target, lines).await;
+    let size = stage.app.store.tree().await.unwrap().size();
+    let stored = stage.app.store.entry(size - 1).await.unwrap().unwrap();
+    let entry = crate::ledger::Entry::parse(&stored.entry).unwrap();
+    let facts: Vec<_> = entry.facts().iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let expected = [
+        "accepted=1",
+        "duplicates=0",
+        "first_line=0",
+        "refused=0",
+        "seller_not_eligible=2",
+        "sent=5",
+        "unknown_original=1",
+        "unknown_sku=1",
+        "warned=4",
+    ];
+    assert_eq!(facts, expected);
 }

@@ -3,7 +3,7 @@
 //! Enters: which report is to be corrected, and why. Leaves: a report that takes the corrections;
 //! once sealed it takes the place of the one it builds on.
 
-use super::reports::{ReportView, just_opened, kept, name, report_exists};
+use super::reports::{ReportView, kept, name, report_exists};
 use super::write::{Intent, Written};
 use super::{App, Versioned};
 use crate::change::{Expect, Kind};
@@ -16,8 +16,8 @@ impl App {
     /// Opens a revision of the sealed report of that key.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `STALE_ETAG`; `REPORT_EXISTS` if a revision is open; `PERIOD_CLOSED` if all of
-    /// its months are closed; those of [`Report::revise`], `REPORT_SUPERSEDED` with the name of the revision to go on with.
+    /// `NOT_FOUND`, `STALE_ETAG`; `REPORT_EXISTS` if a revision is open; `TOO_MANY_OPEN_REPORTS`;
+    /// those of [`Report::revise`], `REPORT_SUPERSEDED` with the name of the revision to go on with.
     pub async fn revise_report(
         &self,
         intent: &Intent,
@@ -41,16 +41,16 @@ impl App {
                 if let Some(open) = all.iter().find(|one| one.state == ReportState::Open) {
                     return Err(report_exists(open));
                 }
-                self.takes_lines(former.period).await?;
+                let room = self.room_for_report(&former.marketplace).await?;
                 let draft = Draft::new(EntryKind::ReportRevised)
                     .about(name(&revision.key()))
                     .fact("supersedes", name(key))
                     .fact("revision", number);
                 let same = Expect::Version { kind: Kind::Report, key: key.to_owned(), version };
-                kept(revision, 0, vec![same], Vec::new(), draft)
+                kept(revision, 0, vec![same, room], Vec::new(), draft)
             })
             .await?;
-        Ok(opened.map(just_opened))
+        Ok(opened.map(|report| self.just_opened(report)))
     }
 
     /// The report whose place `sealed` takes, as it is from then on.

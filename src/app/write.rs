@@ -3,6 +3,7 @@
 //! Enters: an [`Intent`] and a way to plan. Leaves: the answer with its receipt.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -126,7 +127,7 @@ impl App {
                 .iter()
                 .filter_map(|write| match write {
                     Write::Put(record) => Some(record.kind),
-                    Write::Lines(_) | Write::CountOrders { .. } => None,
+                    Write::Lines(_) | Write::CountOrders { .. } | Write::Explain { .. } => None,
                 })
                 .collect();
             let change = Change {
@@ -188,9 +189,29 @@ pub(super) fn refused(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Stale { .. } => Error::contended(),
         Refusal::WrongState { kind, key, state } => wrong_state(kind, &key, &state),
+        Refusal::TooMany { kind, most } => too_many(kind, most),
         Refusal::RequestIdReused => Error::request_id_reused(),
         Refusal::Unrecordable(reason) => Error::internal(format!("entry: {reason}")),
     }
+}
+
+/// As many documents of a kind as their owner may have; waiting alone does not help.
+pub(super) fn too_many(kind: Kind, most: u32) -> Error {
+    let (reason, what) = match kind {
+        Kind::Report => ("TOO_MANY_OPEN_REPORTS", "reports of this marketplace are open: seal one"),
+        Kind::Partner
+        | Kind::Exporter
+        | Kind::Verification
+        | Kind::Listing
+        | Kind::ClosedMonth
+        | Kind::Declaration
+        | Kind::DeclarationItem
+        | Kind::ReferenceTable
+        | Kind::Revocation => ("TOO_MANY", "of these are there: close one"),
+    };
+    let message = format!("as many as {most} {what} before another is opened");
+    let error = Error::exhausted(reason, message, Duration::ZERO);
+    Error { retry_after: None, ..error }.with("limit", most.to_string())
 }
 
 fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {

@@ -15,6 +15,7 @@ use crate::domain::currency::Currency;
 use crate::domain::decimal::Totals;
 use crate::domain::listing::Channel;
 use crate::domain::partner::PartnerId;
+use crate::domain::period::Period;
 use crate::domain::place::Destination;
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 use crate::domain::text::Sku;
@@ -26,6 +27,8 @@ pub struct LineBatch {
     pub marketplace: PartnerId,
     /// Key of the report.
     pub report: String,
+    /// The days that the report is about.
+    pub period: Period,
     /// Place of the first line in the sequence the client sends, from 0.
     pub first_line: u64,
     /// How many lines the client sent, refused ones included.
@@ -116,6 +119,7 @@ impl LineBatch {
     pub fn new(
         marketplace: PartnerId,
         report: String,
+        period: Period,
         first_line: u64,
         sent: u32,
         rows: Vec<LineRow>,
@@ -127,7 +131,7 @@ impl LineBatch {
             ReadyLine { row, texts, written, cell }
         };
         let lines = rows.into_iter().zip(places).map(ready).collect();
-        Self { marketplace, report, first_line, sent, refused, lines, cells }
+        Self { marketplace, report, period, first_line, sent, refused, lines, cells }
     }
 
     /// The well-formed lines in the order sent.
@@ -278,7 +282,9 @@ mod tests {
             row(None, "D", "2026-11-11T00:00:03Z"),
         ];
         let keys: Vec<CellKey> = rows.iter().map(CellKey::of).collect();
-        let batch = LineBatch::new("market".parse().unwrap(), "r".into(), 0, 6, rows, vec![]);
+        let period = "2026-01-01..2026-12-31".parse().unwrap();
+        let market = "market".parse().unwrap();
+        let batch = LineBatch::new(market, "r".into(), period, 0, 6, rows, vec![]);
         let cells: Vec<usize> = batch.lines().iter().map(|line| line.cell).collect();
         assert_eq!(cells, [0, 0, 1, 2, 3, 4]);
         assert!(

@@ -127,11 +127,14 @@ impl From<Status> for Failure {
         }
         if let Some(precondition) = details.precondition_failure() {
             let violations = precondition.violations.iter();
-            failure.fields.extend(
-                violations
-                    .filter(|v| v.description != failure.message)
-                    .map(|v| (v.subject.clone(), v.description.clone())),
-            );
+            let conditions: Vec<_> = violations
+                .filter(|v| v.description != failure.message)
+                .map(|v| (v.subject.clone(), v.description.clone()))
+                .collect();
+            // They say the same of what things are about; fields are for programs.
+            if !conditions.is_empty() {
+                failure.fields = conditions;
+            }
         }
         failure.hint = next_step(&failure.reason, status.code()).map(str::to_owned);
         failure

@@ -154,6 +154,10 @@ words! {
     /// How far a report is.
     report_state: sales::v1::ReportState, "REPORT_STATE_",
         ["OPEN", "SEALED", "ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "SUPERSEDED", "ABANDONED"];
+    /// Why a line exceeds its sale.
+    explanation_cause: sales::v1::ExplanationCause, "EXPLANATION_CAUSE_",
+        ["GOODWILL_REFUND", "PARTIAL_SHIPMENT_CREDIT", "UNIT_ERROR", "CURRENCY_DIFFERENCE",
+         "OTHER"];
     /// By what products are ranked.
     measure: sales::v1::Measure, "MEASURE_", ["AMOUNT", "QUANTITY", "ORDERS"];
     /// By what sales are summed.

@@ -16,7 +16,8 @@ use super::{Client, Connect, Failure, Outcome, parse};
 use crate::proto::puente::common::v1::Period;
 use crate::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
 use crate::proto::puente::sales::v1::{
-    GetSalesReportRequest, OpenSalesReportRequest, SalesReport, SealSalesReportRequest,
+    GetSalesReportRequest, GetSalesReportResponse, OpenSalesReportRequest, SalesReport,
+    SealSalesReportRequest,
 };
 
 /// Send a period's sale lines
@@ -133,13 +134,18 @@ impl Sales {
 
 /// The report as it is now.
 pub(super) async fn read_report(client: &Client, name: &str) -> Outcome<SalesReport> {
+    let answer = read_answer(client, name).await?;
+    answer.report.ok_or_else(|| Failure::new("INTERNAL", "the answer holds no report"))
+}
+
+/// The report of that name, with what its marketplace may have and send at once.
+pub(super) async fn read_answer(client: &Client, name: &str) -> Outcome<GetSalesReportResponse> {
     let request = GetSalesReportRequest { name: name.to_owned() };
-    let answer = client
+    client
         .call(request, |channel, request| async move {
             SalesReportServiceClient::new(channel).get_sales_report(request).await
         })
-        .await?;
-    answer.report.ok_or_else(|| Failure::new("INTERNAL", "the answer holds no report"))
+        .await
 }
 
 fn show(report: &SalesReport, tally: &Tally) -> String {

@@ -1,17 +1,18 @@
 //! `puente report`: what was sold, and corrections of what was reported.
 
+mod explain;
 mod figures;
 mod lines;
 mod questions;
 
 use super::output::{date, facts, moment, number, show, table, word};
-use super::push_sales::{read_report, totals};
+use super::push_sales::{read_answer, totals};
 use super::{Connect, Outcome, parse};
 use crate::proto::puente::common::v1::Period;
 use crate::proto::puente::sales::v1::sales_report_service_client::SalesReportServiceClient;
 use crate::proto::puente::sales::v1::{
-    GetSalesReportResponse, ListSalesReportsRequest, ListSalesReportsResponse, ReportState,
-    ReviseSalesReportRequest, SalesReport,
+    ListSalesReportsRequest, ListSalesReportsResponse, ReportState, ReviseSalesReportRequest,
+    SalesReport,
 };
 
 /// Read what was sold: reports, rankings, sums; correct a sealed report
@@ -21,6 +22,7 @@ pub enum Report {
     List(List),
     Revise(Revise),
     Lines(lines::Lines),
+    Explain(explain::Explain),
     TopProducts(questions::TopProducts),
     Summary(questions::Summary),
 }
@@ -82,6 +84,7 @@ impl Report {
             Self::List(list) => list.run().await,
             Self::Revise(revise) => revise.run().await,
             Self::Lines(lines) => lines.run().await,
+            Self::Explain(explain) => explain.run().await,
             Self::TopProducts(top) => top.run().await,
             Self::Summary(summary) => summary.run().await,
         }
@@ -91,8 +94,7 @@ impl Report {
 impl Get {
     async fn run(self) -> Outcome {
         let client = self.connect.client()?;
-        let report = read_report(&client, &parse::name("salesReports", &self.name)).await?;
-        let answer = GetSalesReportResponse { report: Some(report) };
+        let answer = read_answer(&client, &parse::name("salesReports", &self.name)).await?;
         let name = "puente.sales.v1.GetSalesReportResponse";
         show(self.connect.output(), name, &answer, |answer| {
             answer.report.as_ref().map(one).unwrap_or_default()
@@ -172,6 +174,8 @@ fn one(report: &SalesReport) -> String {
         ("Orders", report.orders.to_string()),
         ("Opened", moment(report.create_time.as_ref())),
         ("Sealed", moment(report.seal_time.as_ref())),
+        ("Abandoned unless it changes before", moment(report.expire_time.as_ref())),
+        ("Explained", report.explained_lines.to_string()),
     ]);
     text + &totals(report)
 }

@@ -27,6 +27,8 @@ pub struct Fault {
 pub struct Violation {
     /// What it is about, as `SALE/CNY`.
     pub subject: String,
+    /// The fields of the request that do not agree with it, by path, and how.
+    pub fields: Vec<(String, String)>,
     /// What was expected and what was found.
     pub description: String,
 }

@@ -20,6 +20,7 @@ pub mod declaration;
 mod derived;
 pub mod exact;
 pub mod exchange;
+pub mod explanation;
 pub mod exporter;
 pub mod fault;
 pub mod gtin;

@@ -116,6 +116,15 @@ pub fn closed(month: Month) -> Fault {
     )
 }
 
+/// What is wrong with a line other than an ADJUSTMENT in a report all of whose months are closed.
+pub fn adjustments_only() -> Fault {
+    Fault::illegal_state(
+        "PERIOD_CLOSED",
+        "every month of the report's period is closed, so it takes ADJUSTMENT lines only, dated in \
+         an open month; send other kinds into the report of the month they are dated in",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,29 @@ pub struct ControlTotal {
     pub quantity: Decimal,
     /// Sum of quantity x unit_price.
     pub amount: Decimal,
+}
+
+/// How long reports of a marketplace stay open, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportRules {
+    /// A report without a change for so many days is abandoned.
+    pub open_days: u32,
+    /// Reports that a marketplace may have open at once.
+    pub open_at_once: u32,
+}
+
+impl Default for ReportRules {
+    fn default() -> Self {
+        Self { open_days: 90, open_at_once: 500 }
+    }
+}
+
+impl ReportRules {
+    /// When a report that last changed at `changed` is abandoned.
+    pub fn expires(self, changed: Timestamp) -> Timestamp {
+        let open = SignedDuration::from_hours(24 * i64::from(self.open_days));
+        changed.checked_add(open).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Totals that differ and are named one by one; clients bound the metadata that carries them.
@@ -210,10 +233,11 @@ impl Report {
 }
 
 fn compare(expected: &[ControlTotal], found: &[ControlTotal]) -> Result<(), Fault> {
-    type Pair<'a> = (Option<&'a ControlTotal>, Option<&'a ControlTotal>);
+    type Pair<'a> = (Option<(usize, &'a ControlTotal)>, Option<&'a ControlTotal>);
     let mut pairs: BTreeMap<(SaleKind, Currency), Pair<'_>> = BTreeMap::new();
-    for total in expected {
-        if pairs.entry((total.kind, total.currency)).or_default().0.replace(total).is_some() {
+    for (place, total) in expected.iter().enumerate() {
+        let pair = pairs.entry((total.kind, total.currency)).or_default();
+        if pair.0.replace((place, total)).is_some() {
             return Err(Fault::malformed(
                 "INVALID_FIELD",
                 format!("{} in {} is given twice; give each once", total.kind, total.currency),
@@ -226,13 +250,25 @@ fn compare(expected: &[ControlTotal], found: &[ControlTotal]) -> Result<(), Faul
     }
     let mut violations = Vec::new();
     for ((kind, currency), (expected, found)) in pairs {
-        let differences = differences(expected, found);
-        if !differences.is_empty() {
-            violations.push(Violation {
-                subject: format!("{kind}/{currency}"),
-                description: differences.join("; "),
-            });
+        let differences = differences(expected.map(|(_, total)| total), found);
+        if differences.is_empty() {
+            continue;
         }
+        let subject = format!("{kind}/{currency}");
+        let told = |(name, what): &(&str, String)| format!("{name}: {what}");
+        let description = differences.iter().map(told).collect::<Vec<_>>().join("; ");
+        let fields = match expected {
+            Some((place, _)) => differences
+                .into_iter()
+                .map(|(name, what)| (format!("expected_totals[{place}].{name}"), what))
+                .collect(),
+            None => {
+                let what =
+                    format!("holds no {subject}, which the stored lines have; {description}");
+                vec![("expected_totals".to_owned(), what)]
+            }
+        };
+        violations.push(Violation { subject, description, fields });
     }
     if violations.is_empty() {
         return Ok(());
@@ -259,8 +295,11 @@ fn compare(expected: &[ControlTotal], found: &[ControlTotal]) -> Result<(), Faul
     Err(fault)
 }
 
-/// What differs, each as `lines: expected 3, found 2, difference -1`.
-fn differences(expected: Option<&ControlTotal>, found: Option<&ControlTotal>) -> Vec<String> {
+/// What differs by name, each as `expected 3, found 2, difference -1`.
+fn differences(
+    expected: Option<&ControlTotal>,
+    found: Option<&ControlTotal>,
+) -> Vec<(&'static str, String)> {
     let numbers = |total: Option<&ControlTotal>| {
         total.map_or_else(Default::default, |total| {
             [Decimal::from(total.lines), total.quantity, total.amount]
@@ -274,7 +313,7 @@ fn differences(expected: Option<&ControlTotal>, found: Option<&ControlTotal>) ->
             let (expected, found) = (expected[i].normalize(), found[i].normalize());
             let difference = found.checked_sub(expected).map(|d| d.normalize().to_string());
             let difference = difference.unwrap_or_else(|| "too large to say".to_owned());
-            format!("{}: expected {expected}, found {found}, difference {difference}", names[i])
+            (names[i], format!("expected {expected}, found {found}, difference {difference}"))
         })
         .collect()
 }
@@ -350,6 +389,14 @@ mod tests {
             fault.violations[0].description,
             "amount: expected 823746.15, found 823746.14, difference -0.01"
         );
+        let paths: Vec<_> =
+            fault.violations.iter().flat_map(|v| &v.fields).map(|(path, _)| path).collect();
+        let [amount, lines, quantity, other, missing] = paths[..] else { panic!("{paths:?}") };
+        assert_eq!(amount, "expected_totals[0].amount");
+        assert_eq!(lines, "expected_totals[1].lines");
+        assert_eq!(quantity, "expected_totals[1].quantity");
+        assert_eq!(other, "expected_totals[1].amount");
+        assert_eq!(missing, "expected_totals", "what is stored and not expected is in no element");
         expected[1] = expected[0];
         let many: Vec<_> = ["AED", "ARS", "BRL", "CNY", "EUR", "USD"]
             .into_iter()

@@ -106,6 +106,8 @@ kinds! {
     ReportAbandoned = "report.abandoned",
     /// Sale lines were taken into a report.
     LinesAppended = "lines.appended",
+    /// A line that exceeds its sale was explained, and counts from then on.
+    LineExplained = "line.explained",
     /// Months were closed: they take no more sale lines.
     PeriodClosed = "period.closed",
     /// A reference table got a new version.

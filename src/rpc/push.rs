@@ -22,10 +22,6 @@ use crate::proto::puente::sales::v1::{
     BatchResult, PushSaleLinesRequest, PushSaleLinesResponse, PushStart, PushWelcome, SaleLineBatch,
 };
 
-/// Batches of one stream under way at once: those of the transaction that commits, and as many
-/// that wait for the next.
-const WINDOW: usize = 12;
-
 /// The answers to a push; `incoming` is what the caller sends.
 pub fn push<S>(
     app: App,
@@ -104,10 +100,11 @@ where
         let committed = app.store.report_progress(&key).await?.next_line;
         let welcome = PushWelcome {
             committed_lines: convert::number(committed),
-            window: convert::bound(WINDOW),
+            window: convert::bound(convert::WINDOW),
             max_lines_per_batch: convert::bound(convert::MAX_LINES),
             max_bytes_per_batch: convert::bound(convert::MAX_BYTES),
             report_state: convert::state(state).into(),
+            limits: Some(convert::limits(&app, &target.marketplace)),
         };
         let push = Push {
             app,
@@ -131,7 +128,7 @@ where
     /// The next answer: results in the order of the batches, then what the push failed of.
     async fn next(mut self) -> Option<Next<S>> {
         loop {
-            let room = self.reading && self.settling.len() < WINDOW;
+            let room = self.reading && self.settling.len() < convert::WINDOW;
             tokio::select! {
                 Some(settled) = self.settling.next(), if !self.settling.is_empty() => {
                     return Some(match settled {

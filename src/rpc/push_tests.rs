@@ -193,7 +193,7 @@ async fn batches_are_answered_in_order_and_resumed_after_a_cut() {
     let report = gateway.open("marketplace").await;
     let (sender, mut answers) = gateway.push(&report.name, false).await;
     let said = welcome(answers.next().await);
-    assert_eq!((said.committed_lines, said.window), (0, 4));
+    assert_eq!((said.committed_lines, said.window), (0, convert::bound(convert::WINDOW)));
     assert_eq!(said.report_state(), ReportState::Open);
     for first in 0..20 {
         send(&sender, lines(first * 10, 10)).await;
@@ -368,6 +368,11 @@ async fn a_report_is_sealed_with_the_totals_it_holds() {
         violations.iter().all(|violation| violation.subject.contains("SALE")),
         "{violations:?}"
     );
+    let fields = &details.bad_request().unwrap().field_violations;
+    let told: Vec<_> = fields.iter().map(|v| (v.field.as_str(), v.description.as_str())).collect();
+    let count = ("expected_totals[0].lines", "expected 9, found 10, difference 1");
+    let amount = ("expected_totals[0].amount", "expected 25.5, found 25, difference -0.5");
+    assert_eq!(told, [count, amount]);
 
     let sealed = gateway.seal(1002, &report.name, vec![sales(10, "20", "25.00")]).await.unwrap();
     assert_eq!(sealed.state(), ReportState::PartiallyAccepted);

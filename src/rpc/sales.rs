@@ -2,6 +2,7 @@
 //!
 //! Enters: requests of `SalesReportService`. Leaves: its answers.
 
+mod explain;
 mod export;
 mod lines;
 pub mod wire;
@@ -19,12 +20,12 @@ use crate::app::App;
 use crate::app::write::Written;
 use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportService;
 use crate::proto::puente::sales::v1::{
-    AppendSaleLinesRequest, AppendSaleLinesResponse, ExportSaleLinesRequest,
-    ExportSaleLinesResponse, GetSalesReportRequest, GetSalesReportResponse, ListSaleLinesRequest,
-    ListSaleLinesResponse, ListSalesReportsRequest, ListSalesReportsResponse,
-    OpenSalesReportRequest, OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse,
-    ReviseSalesReportRequest, ReviseSalesReportResponse, SealSalesReportRequest,
-    SealSalesReportResponse,
+    AppendSaleLinesRequest, AppendSaleLinesResponse, ExplainSaleLineRequest,
+    ExplainSaleLineResponse, ExportSaleLinesRequest, ExportSaleLinesResponse,
+    GetSalesReportRequest, GetSalesReportResponse, ListSaleLinesRequest, ListSaleLinesResponse,
+    ListSalesReportsRequest, ListSalesReportsResponse, OpenSalesReportRequest,
+    OpenSalesReportResponse, PushSaleLinesRequest, PushSaleLinesResponse, ReviseSalesReportRequest,
+    ReviseSalesReportResponse, SealSalesReportRequest, SealSalesReportResponse,
 };
 
 /// Serves sales reports.
@@ -40,7 +41,12 @@ impl SalesReports {
     }
 }
 
-writes!(OpenSalesReportRequest, SealSalesReportRequest, ReviseSalesReportRequest);
+writes!(
+    OpenSalesReportRequest,
+    SealSalesReportRequest,
+    ReviseSalesReportRequest,
+    ExplainSaleLineRequest,
+);
 paged!(ListSalesReportsRequest, ListSaleLinesRequest);
 
 #[tonic::async_trait]
@@ -61,6 +67,7 @@ impl SalesReportService for SalesReports {
         let period = shared::span("period", message.period.as_ref())?;
         let opened = self.app.open_report(&intent, caller.partner(), period).await?;
         shared::answer(opened, |report, receipt| OpenSalesReportResponse {
+            limits: Some(convert::limits(&self.app, &report.report.value.marketplace)),
             report: Some(convert::report(report)),
             receipt,
         })
@@ -128,6 +135,7 @@ impl SalesReportService for SalesReports {
         let opened =
             self.app.revise_report(&intent, &caller.visibility(), &key, &reason, &etag).await?;
         shared::answer(opened, |report, receipt| ReviseSalesReportResponse {
+            limits: Some(convert::limits(&self.app, &report.report.value.marketplace)),
             report: Some(convert::report(report)),
             receipt,
         })
@@ -140,7 +148,10 @@ impl SalesReportService for SalesReports {
         let caller = shared::caller(&request)?;
         let key = convert::report_key("name", &request.get_ref().name)?;
         let report = self.app.report(&caller.visibility(), &key).await?;
-        Ok(Response::new(GetSalesReportResponse { report: Some(convert::report(report)) }))
+        Ok(Response::new(GetSalesReportResponse {
+            limits: Some(convert::limits(&self.app, &report.report.value.marketplace)),
+            report: Some(convert::report(report)),
+        }))
     }
 
     async fn list_sale_lines(
@@ -167,6 +178,26 @@ impl SalesReportService for SalesReports {
         let begun = self.app.export(&caller.visibility(), asked.question, asked.from).await?;
         let sealing = export::Sealing { pages: self.pages.clone(), binding: asked.binding };
         Ok(Response::new(Box::pin(export::messages(begun, asked.limit, sealing))))
+    }
+
+    async fn explain_sale_line(
+        &self,
+        request: Request<ExplainSaleLineRequest>,
+    ) -> Result<Response<ExplainSaleLineResponse>, Status> {
+        let caller = shared::caller(&request)?;
+        let mut message = request.into_inner();
+        let intent = shared::intent(&caller, &mut message)?;
+        let ExplainSaleLineRequest { marketplace, line_id, cause, evidence, .. } = message;
+        let marketplace = shared::partner_name("marketplace", &marketplace)?;
+        let line_id = shared::parsed("line_id", &line_id)?;
+        let finding = explain::finding(cause, evidence)?;
+        let visibility = caller.visibility();
+        let explained =
+            self.app.explain_line(&intent, &visibility, &marketplace, &line_id, &finding).await?;
+        shared::answer(explained, |line, receipt| ExplainSaleLineResponse {
+            line: Some(lines::stored(line)),
+            receipt,
+        })
     }
 
     async fn list_sales_reports(

@@ -17,13 +17,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Refusal};
 use crate::domain::analytics::{Dimension, RollupCell};
+use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
 use crate::domain::period::Period;
 use crate::domain::request_id::RequestId;
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
+use crate::domain::text::LineId;
 use crate::error::Result;
 use crate::ledger::{Hash, Node, Receipt, Tree};
 
@@ -76,9 +79,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The next lines of a report for an export, in the order they were stored.
     ///
-    /// A page may hold none although more follow. As stored lines never change, the same query is
-    /// answered the same for ever.
+    /// A page may hold none although more follow. As stored lines never change, and explanations
+    /// recorded after the first `entries` are left out, the same query is answered the same for
+    /// ever.
     async fn export(&self, query: ExportQuery) -> Result<ExportPage>;
+
+    /// The line that a marketplace's line id belongs to, with the key of its report.
+    async fn line(&self, marketplace: &PartnerId, id: &LineId) -> Result<Option<HeldLine>>;
 
     /// Answers if the store can be read; used by readiness.
     async fn ping(&self) -> Result<()>;
@@ -150,7 +157,7 @@ pub struct LineQuery {
 }
 
 /// A sale line as kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredLine {
     /// Its place among all lines; ascends in the order they were stored.
     pub seq: u64,
@@ -160,6 +167,17 @@ pub struct StoredLine {
     pub line: SaleLine,
     /// What was odd about it when it came.
     pub reasons: Vec<WarningReason>,
+    /// Why it counts although it exceeds its sale.
+    pub explanation: Option<Explanation>,
+}
+
+/// A sale line and where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLine {
+    /// Key of the report that took it.
+    pub report: String,
+    /// The line.
+    pub line: StoredLine,
 }
 
 /// Which lines of a report an export is about.
@@ -194,8 +212,7 @@ pub struct ExportPage {
     pub next: Option<u64>,
 }
 
-/// A line with what its listing said when it was stored; empty where that was not known, and
-/// where the line is left out of net.
+/// A line with what its listing said when it was stored; empty where that was not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportedLine {
     /// The line.
@@ -243,6 +260,10 @@ pub struct ReportProgress {
     pub refused: u64,
     /// The ledger entry of the last batch it took.
     pub last_entry: Option<u64>,
+    /// Lines that exceed their sale and were explained.
+    pub explained: u64,
+    /// Whether lines of it count in a closed month.
+    pub in_closed_month: bool,
     /// Distinct pairs of order and listing; counted when the report is sealed.
     pub orders: Option<u64>,
     /// Totals over the stored lines by (kind, currency), sorted.
@@ -293,6 +314,8 @@ pub struct RollupQuery {
     pub destination: Option<String>,
     /// Only this currency.
     pub currency: Option<String>,
+    /// Leave out lines that exceed their sale and were explained after this moment.
+    pub explained_by: Option<Timestamp>,
     /// Merge cells that differ in none of these dimensions, as they are read; `None` leaves all
     /// as they are kept.
     pub by: Option<Vec<Dimension>>,

@@ -117,7 +117,7 @@ fn weight(change: &Change) -> u32 {
         .writes
         .iter()
         .map(|write| match write {
-            Write::Put(_) | Write::CountOrders { .. } => 1,
+            Write::Put(_) | Write::CountOrders { .. } | Write::Explain { .. } => 1,
             Write::Lines(batch) => u32::try_from(batch.lines().len()).unwrap_or(u32::MAX),
         })
         .fold(0, u32::saturating_add)
@@ -219,7 +219,8 @@ fn written(changes: &[Change]) -> Vec<Kind> {
     for write in changes.iter().flat_map(|change| &change.writes) {
         match write {
             Write::Put(record) if !kinds.contains(&record.kind) => kinds.push(record.kind),
-            Write::Put(_) | Write::Lines(_) | Write::CountOrders { .. } => {}
+            Write::Put(_) | Write::Lines(_) | Write::CountOrders { .. } | Write::Explain { .. } => {
+            }
         }
     }
     kinds

@@ -7,10 +7,11 @@ use crate::change::{Actor, BatchAnswer, LineBatch, Record, RequestKey};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
+use crate::domain::text::LineId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
 use crate::store::{
-    ExportPage, ExportQuery, LineQuery, PageQuery, ReportProgress, RollupQuery, StoredEntry,
-    StoredLine, StoredRequest,
+    ExportPage, ExportQuery, HeldLine, LineQuery, PageQuery, ReportProgress, RollupQuery,
+    StoredEntry, StoredLine, StoredRequest,
 };
 
 /// A store whose commits may be durable, and which never says so.
@@ -55,6 +56,9 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn export(&self, _: ExportQuery) -> Result<ExportPage> {
+        unimplemented!()
+    }
+    async fn line(&self, _: &PartnerId, _: &LineId) -> Result<Option<HeldLine>> {
         unimplemented!()
     }
     async fn ping(&self) -> Result<()> {

@@ -80,8 +80,20 @@ fn rows(lines: &[StoredSaleLine]) -> String {
             line.quantity,
             price,
             day,
-            stored.reasons.join(", "),
+            remarks(stored),
         ]);
     }
     format!("{table}\n")
+}
+
+/// The warnings of a line, and why it counts although it exceeds its sale.
+pub(super) fn remarks(stored: &StoredSaleLine) -> String {
+    let warnings = stored.reasons.join(", ");
+    match &stored.explanation {
+        Some(why) => {
+            let cause = word(why.cause().as_str_name(), "EXPLANATION_CAUSE_");
+            format!("{warnings} (explained: {cause})")
+        }
+        None => warnings,
+    }
 }

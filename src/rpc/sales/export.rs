@@ -139,7 +139,7 @@ impl Sealing {
 
 fn exported(line: ExportedLine, report: &str, marketplace: &str) -> proto::ExportedSaleLine {
     let ExportedLine { stored, seller, ncm } = line;
-    let proto::StoredSaleLine { line, verdict, reasons, entry_index } =
+    let proto::StoredSaleLine { line, verdict, reasons, entry_index, explanation } =
         super::lines::stored(stored);
     proto::ExportedSaleLine {
         line,
@@ -150,6 +150,7 @@ fn exported(line: ExportedLine, report: &str, marketplace: &str) -> proto::Expor
         entry_index,
         seller_cuit: seller,
         ncm,
+        explanation,
     }
 }
 

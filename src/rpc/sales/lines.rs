@@ -1,5 +1,6 @@
 //! Stored sale lines between wire and domain.
 
+use super::explain;
 use super::wire::{number, report_key};
 use crate::domain::decimal::UnitPrice;
 use crate::error::Result;
@@ -43,7 +44,7 @@ pub fn verdict(field: &str, verdict: i32) -> Result<Option<bool>> {
 
 /// A stored line on the wire.
 pub fn stored(stored: StoredLine) -> proto::StoredSaleLine {
-    let StoredLine { entry, line, reasons, .. } = stored;
+    let StoredLine { entry, line, reasons, explanation, .. } = stored;
     let verdict = match reasons.is_empty() {
         true => proto::Verdict::Accepted,
         false => proto::Verdict::AcceptedWithWarning,
@@ -75,6 +76,7 @@ pub fn stored(stored: StoredLine) -> proto::StoredSaleLine {
         verdict: verdict.into(),
         reasons: reasons.iter().map(ToString::to_string).collect(),
         entry_index: number(entry),
+        explanation: explanation.map(explain::explanation),
     }
 }
 

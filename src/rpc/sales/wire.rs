@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use crate::app::App;
 use crate::app::lines::SentBatch;
 use crate::app::reports::{ReportQuestion, ReportView};
 use crate::app::write::{Intent, Written};
@@ -9,6 +10,7 @@ use crate::change::{BatchAnswer, LineNote, NoteVerdict};
 use crate::domain::caller::{Caller, Visibility};
 use crate::domain::decimal::Amount;
 use crate::domain::fault::Fault;
+use crate::domain::partner::{Limits, PartnerId};
 use crate::domain::report::{ControlTotal, ReportState};
 use crate::domain::sale::{RawLine, SaleKind, SaleLine};
 use crate::error::Result;
@@ -20,6 +22,10 @@ use crate::store::KindTotal;
 pub const MAX_LINES: usize = 10_000;
 /// The most bytes of a batch, encoded; a message may be a little larger.
 pub const MAX_BYTES: usize = 4_000_000;
+
+/// Batches of one push under way at once: those of the transaction that commits, and as many that
+/// wait for the next.
+pub const WINDOW: usize = 12;
 
 /// The most control totals of a report.
 const MAX_TOTALS: usize = 200;
@@ -164,7 +170,7 @@ fn verdict(note: LineNote) -> proto::LineVerdict {
 /// A report on the wire.
 pub fn report(view: ReportView) -> proto::SalesReport {
     let (etag, statement) = (view.etag(), view.statement());
-    let ReportView { key, report, progress } = view;
+    let ReportView { key, report, progress, expires } = view;
     let report = report.value;
     proto::SalesReport {
         name: name(&key),
@@ -188,6 +194,22 @@ pub fn report(view: ReportView) -> proto::SalesReport {
         superseded_by: report.superseded_by.as_deref().map(name).unwrap_or_default(),
         revision_reason: report.revision_reason.unwrap_or_default(),
         period_totals: statement.into_iter().map(said).collect(),
+        expire_time: expires.map(wire::timestamp),
+        explained_lines: number(progress.explained),
+    }
+}
+
+/// What a marketplace may have and send at once.
+pub fn limits(app: &App, marketplace: &PartnerId) -> proto::ReportLimits {
+    let partner = app.directory.partner(marketplace);
+    let streams = partner.map_or_else(Limits::default, |partner| partner.limits).streams;
+    let whole = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    proto::ReportLimits {
+        max_open_reports: whole(app.report_rules.open_at_once),
+        max_streams: whole(streams),
+        window: bound(WINDOW),
+        max_lines_per_batch: bound(MAX_LINES),
+        max_bytes_per_batch: bound(MAX_BYTES),
     }
 }
 

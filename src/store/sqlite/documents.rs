@@ -24,6 +24,21 @@ pub fn standing(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Res
     Ok(found.unwrap_or_default())
 }
 
+/// How many documents of a kind the owner has in that state, counted no further than `most`.
+pub fn count(
+    connection: &Connection,
+    kind: Kind,
+    owner: &str,
+    state: &str,
+    most: u32,
+) -> rusqlite::Result<u32> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM {} WHERE owner = ?1 AND state = ?2 LIMIT ?3)",
+        kind.table()
+    );
+    connection.prepare_cached(&sql)?.query_row((owner, state, most), |row| row.get(0))
+}
+
 /// A page of documents in the order of their keys.
 pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Record>> {
     let mut sql = format!("{} WHERE key > ?1", sql(query.kind).select);

@@ -26,8 +26,8 @@ pub fn page(connection: &Connection, query: &ExportQuery) -> rusqlite::Result<Ex
     // As the index of remarked lines says it, so that it serves.
     let remarked = if only_remarked { " AND verdict <> 'ACCEPTED'" } else { "" };
     let sql = format!(
-        "SELECT {COLUMNS}, day, cell FROM sale_lines WHERE report = ?1 AND line_seq > ?2{remarked} \
-         ORDER BY line_seq"
+        "SELECT {COLUMNS}, s.day, s.cell FROM sale_lines s WHERE report = ?1 AND line_seq > ?2\
+         {remarked} ORDER BY line_seq"
     );
     let filter = Filter::of(query);
     let mut cells = Cells::over(connection)?;
@@ -41,7 +41,9 @@ pub fn page(connection: &Connection, query: &ExportQuery) -> rusqlite::Result<Ex
             ControlFlow::Break(()) => return Ok(ExportPage { lines, next: None }),
             ControlFlow::Continue(false) => reached = unsigned(row.get(0)?),
             ControlFlow::Continue(true) => {
-                let line = stored(row)?;
+                let mut line = stored(connection, row)?;
+                let known = |entry| entry < query.entries;
+                line.explanation.take_if(|why| !why.entry.is_some_and(known));
                 reached = line.seq;
                 let (seller, ncm) = cells.about(row.get(CELL)?)?;
                 lines.push(ExportedLine { stored: line, seller, ncm });
@@ -54,8 +56,8 @@ pub fn page(connection: &Connection, query: &ExportQuery) -> rusqlite::Result<Ex
     Ok(ExportPage { lines, next: Some(reached) })
 }
 
-/// Whether lines of the report count on one of the days; where none does, those that are left out
-/// of net are all that can be found, and they carry a remark.
+/// Whether lines of the report have cells on one of the days; where none has, what an older version
+/// left without is all that can be found, and it carries a remark.
 fn counts_in(connection: &Connection, query: &ExportQuery) -> rusqlite::Result<bool> {
     let Some(days) = query.days else { return Ok(true) };
     connection

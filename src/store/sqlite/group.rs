@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, Transa
 
 use super::documents::{self, signed, unsigned};
 use super::lines::{self, Kept, Lines};
-use super::{failure, rollups};
+use super::{expected, explanations, failure, rollups};
 use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
 use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
@@ -177,7 +177,7 @@ impl<'c> Pass<'c> {
             });
         }
         for expect in &change.expect {
-            if let Some(refusal) = judge(self.connection, expect)? {
+            if let Some(refusal) = expected::judge(self.connection, expect)? {
                 return Ok(Err(refusal));
             }
         }
@@ -185,7 +185,7 @@ impl<'c> Pass<'c> {
         let mut draft = change.draft.clone();
         let batch = change.writes.iter().find_map(|write| match write {
             Write::Lines(batch) => Some(batch),
-            Write::Put(_) | Write::CountOrders { .. } => None,
+            Write::Put(_) | Write::CountOrders { .. } | Write::Explain { .. } => None,
         });
         let mut answer = None;
         if let Some(batch) = batch {
@@ -219,7 +219,10 @@ impl<'c> Pass<'c> {
                 Expect::Version { kind, key, version } => {
                     stands.insert((*kind, key), *version);
                 }
-                Expect::State { .. } | Expect::Progress { .. } => {}
+                Expect::State { .. }
+                | Expect::Progress { .. }
+                | Expect::Unexplained { .. }
+                | Expect::Fewer { .. } => {}
             }
         }
         for write in &change.writes {
@@ -267,6 +270,13 @@ impl<'c> Pass<'c> {
                 self.lines.settle()?;
                 rollups::count_orders(self.connection, report)
             }
+            Write::Explain { report, line, explanation } => {
+                self.lines.settle()?;
+                let entry = self.tree.size();
+                explanations::explain(self.connection, report, *line, explanation, entry)?;
+                self.lines.forget(report);
+                Ok(())
+            }
             Write::Lines(_) => Ok(()),
         }
     }
@@ -301,28 +311,6 @@ impl<'c> Pass<'c> {
             .execute((signed(self.tree.size()), encode_frontier(&self.tree)))?;
         Ok((self.tree, kept))
     }
-}
-
-fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Option<Refusal>> {
-    Ok(match expect {
-        Expect::Version { kind, key, version } => {
-            let (stands, _) = documents::standing(connection, *kind, key)?;
-            (stands != *version).then(|| Refusal::Stale { kind: *kind, key: key.clone() })
-        }
-        Expect::State { kind, key, state } => {
-            let (_, stands) = documents::standing(connection, *kind, key)?;
-            (stands != *state).then(|| Refusal::WrongState {
-                kind: *kind,
-                key: key.clone(),
-                state: stands,
-            })
-        }
-        Expect::Progress { report, accepted, warned, refused } => {
-            let stands = lines::counts(connection, report)?;
-            (stands != [*accepted, *warned, *refused])
-                .then(|| Refusal::Stale { kind: Kind::Report, key: report.clone() })
-        }
-    })
 }
 
 /// The tree as the head row has it; empty before the first entry.

@@ -113,7 +113,7 @@ impl<'c> Insert<'c> {
         &mut self,
         ready: &ReadyLine,
         warnings: &[WarningReason],
-        cell: Option<i64>,
+        cell: i64,
         seq: i64,
     ) -> rusqlite::Result<()> {
         let ReadyLine { row, texts, .. } = ready;

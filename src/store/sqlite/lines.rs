@@ -3,19 +3,17 @@
 //! Enters: batches, under the ledger head. Leaves: what became of each line. What is known of
 //! the store is kept over all batches of a transaction, and sums are written once at its end.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use super::closed::Closed;
 use super::documents::{signed, unsigned};
 use super::line_tables::{Identity, Insert};
 use super::originals::Originals;
-use super::questions::parsed;
 use super::rollups::{Added, Sums};
 use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
 use crate::domain::fault::Fault;
-use crate::domain::month::{self, Month};
 use crate::domain::sale::WarningReason;
 
 /// What the last transaction left of what lines are judged by.
@@ -29,7 +27,7 @@ pub struct Kept {
 pub struct Lines<'c> {
     connection: &'c Connection,
     kept: Kept,
-    closed: Option<HashSet<Month>>,
+    closed: Option<Closed>,
     originals: Originals,
     statements: Option<(Identity<'c>, Insert<'c>)>,
 }
@@ -58,25 +56,22 @@ impl<'c> Lines<'c> {
         };
         let closed = match closed {
             Some(closed) => closed,
-            empty => empty.insert(closed_months(connection)?),
+            empty => empty.insert(Closed::read(connection)?),
         };
         let (identity, insert) = match statements {
             Some(statements) => statements,
             empty => empty.insert((Identity::over(connection)?, Insert::over(connection)?)),
         };
-        // All lines of a cell are of one day. A closed month takes no line, so none may take an id
-        // there.
-        let closed: Vec<Option<Month>> = batch
-            .cells()
-            .iter()
-            .map(|cell| Some(Month::of(cell.day)).filter(|month| closed.contains(month)))
-            .collect();
+        // All lines of a cell are of one day and kind. What comes too late may take no id.
+        let whole = closed.whole(batch.period);
+        let too_late: Vec<Option<Fault>> =
+            batch.cells().iter().map(|cell| closed.refuses(whole, cell)).collect();
         identity.begin(batch, entry)?;
         insert.begin(batch, entry)?;
         for ready in batch.lines() {
             let row = &ready.row;
-            let closed = closed[ready.cell];
-            let taken = match closed {
+            let too_late = too_late[ready.cell].as_ref();
+            let taken = match too_late {
                 Some(_) => identity.taken(batch, row)?,
                 None => identity.take(batch, row, *next_seq)?,
             };
@@ -85,21 +80,22 @@ impl<'c> Lines<'c> {
                 answer.notes.push(note(row, NoteVerdict::Duplicate, vec![], Some(first)));
                 continue;
             }
-            if let Some(month) = closed {
+            if let Some(fault) = too_late {
                 answer.refused += 1;
-                answer.notes.push(out_of_time(row, month));
+                answer.notes.push(refused(row, fault.clone()));
                 continue;
             }
             let mut warnings = Cow::Borrowed(row.warnings.as_slice());
+            if whole && warnings.contains(&WarningReason::OutsidePeriod) {
+                // An adjustment is dated when it occurs, which is after the period.
+                warnings.to_mut().retain(|warning| *warning != WarningReason::OutsidePeriod);
+            }
             if let Some(odd) = originals.judge(connection, batch, row)? {
                 warnings.to_mut().push(odd);
             }
-            let cell = if warnings.contains(&WarningReason::ExceedsOriginal) {
-                added.leave_out(ready.cell, ready.written)?;
-                None
-            } else {
-                Some(added.count(&mut kept.sums, connection, ready.cell, ready.written)?)
-            };
+            let exceeds = warnings.contains(&WarningReason::ExceedsOriginal);
+            let cell =
+                added.add(&mut kept.sums, connection, ready.cell, ready.written, !exceeds)?;
             insert.line(ready, &warnings, cell, *next_seq)?;
             *next_seq += 1;
             if warnings.is_empty() {
@@ -124,6 +120,11 @@ impl<'c> Lines<'c> {
         self.kept.sums.write(self.connection)
     }
 
+    /// Reads anew what a report's lines add up to; what they added has been settled.
+    pub fn forget(&mut self, report: &str) {
+        self.kept.sums.forget(report);
+    }
+
     /// Writes what the lines add up to and answers what the next transaction may go on from, if
     /// this one is committed.
     pub fn done(mut self) -> rusqlite::Result<Kept> {
@@ -133,30 +134,28 @@ impl<'c> Lines<'c> {
     }
 }
 
-/// What the ledger entry says of a batch.
-pub fn facts(answer: &BatchAnswer) -> Vec<(String, String)> {
-    [
-        ("accepted", answer.accepted),
-        ("warned", answer.warned),
-        ("duplicates", answer.duplicates),
-        ("refused", answer.refused),
-    ]
-    .map(|(name, count)| (name.to_owned(), count.to_string()))
-    .to_vec()
+/// What the ledger entry says of a batch: how many lines got which verdict, and how many were
+/// stored for each reason for a warning, so that who follows the ledger sees them.
+pub fn facts(answer: &BatchAnswer) -> Vec<(String, u32)> {
+    let mut facts = vec![
+        ("accepted".to_owned(), answer.accepted),
+        ("warned".to_owned(), answer.warned),
+        ("duplicates".to_owned(), answer.duplicates),
+        ("refused".to_owned(), answer.refused),
+    ];
+    let stored = answer.notes.iter().filter(|n| n.verdict == NoteVerdict::AcceptedWithWarning);
+    let mut counts = BTreeMap::new();
+    for reason in stored.flat_map(|note| &note.reasons) {
+        *counts.entry(reason.as_str()).or_default() += 1;
+    }
+    facts.extend(counts.into_iter().map(|(reason, count)| (reason.to_ascii_lowercase(), count)));
+    facts
 }
 
-/// The months that take no more lines, mostly some dozens.
-fn closed_months(connection: &Connection) -> rusqlite::Result<HashSet<Month>> {
-    connection
-        .prepare_cached("SELECT key FROM closed_months")?
-        .query_map([], |row| parsed(row, 0))?
-        .collect()
-}
-
-fn out_of_time(row: &LineRow, month: Month) -> LineNote {
-    let Fault { reason, message, .. } = month::closed(month);
+fn refused(row: &LineRow, fault: Fault) -> LineNote {
+    let Fault { reason, message, field, .. } = fault;
     let verdict = NoteVerdict::Refused;
-    let field = "sold_at".to_owned();
+    let field = field.unwrap_or_default();
     LineNote { field, message, ..note(row, verdict, vec![reason.to_owned()], None) }
 }
 
@@ -218,11 +217,14 @@ fn progress(
         .map(unsigned)
 }
 
-/// Lines of a report accepted, warned of and refused, in this order.
-pub fn counts(connection: &Connection, report: &str) -> rusqlite::Result<[u64; 3]> {
+/// Lines of a report accepted, warned of, refused and explained, in this order.
+pub fn counts(connection: &Connection, report: &str) -> rusqlite::Result<[u64; 4]> {
+    let sql = "SELECT accepted, warned, refused, explained FROM report_progress WHERE report = ?1";
     let counts = connection
-        .prepare_cached("SELECT accepted, warned, refused FROM report_progress WHERE report = ?1")?
-        .query_row([report], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?].map(unsigned)))
+        .prepare_cached(sql)?
+        .query_row([report], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?].map(unsigned))
+        })
         .optional()?;
     Ok(counts.unwrap_or_default())
 }

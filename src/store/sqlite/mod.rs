@@ -5,7 +5,10 @@
 //! connection each and see the last committed snapshot.
 
 mod checkpointer;
+mod closed;
 mod documents;
+mod expected;
+mod explanations;
 mod export;
 mod group;
 mod line_tables;
@@ -27,13 +30,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpointer::{Checkpointer, Pace};
 use super::{
-    ExportPage, ExportQuery, Group, Judged, LineQuery, PageQuery, ReportProgress, RollupQuery,
-    Store, StoredEntry, StoredLine, StoredRequest,
+    ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, ReportProgress,
+    RollupQuery, Store, StoredEntry, StoredLine, StoredRequest,
 };
 use crate::change::{BatchAnswer, Kind, LineBatch, Record};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
+use crate::domain::text::LineId;
 use crate::error::{Error, Result};
 use crate::ledger::{Hash, Node, Tree};
 
@@ -231,6 +235,11 @@ impl Store for SqliteStore {
 
     async fn export(&self, query: ExportQuery) -> Result<ExportPage> {
         self.read(move |c| export::page(c, &query)).await
+    }
+
+    async fn line(&self, marketplace: &PartnerId, id: &LineId) -> Result<Option<HeldLine>> {
+        let (marketplace, id) = (marketplace.clone(), id.clone());
+        self.read(move |c| stored::line(c, &marketplace, &id)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -50,7 +50,10 @@ impl Originals {
             },
         };
         let taken = plus(original.taken, taken_back(line.kind, line.quantity, line.unit_price))?;
-        let exceeds = taken.quantity > original.sold.value() || taken.amount > original.paid;
+        // Only by what the line itself takes: one that was explained may have gone beyond.
+        let exceeds = (taken.quantity > original.sold.value()
+            && taken.quantity > original.taken.quantity)
+            || (taken.amount > original.paid && taken.amount > original.taken.amount);
         if exceeds || original.currency != line.currency.as_str() {
             return Ok(Some(WarningReason::ExceedsOriginal));
         }
@@ -58,14 +61,14 @@ impl Originals {
         Ok(None)
     }
 
-    /// Reads anew what was cited: the reports that count have changed.
+    /// Reads anew what was cited: the reports or the lines that count have changed.
     pub fn forget(&mut self) {
         self.0.clear();
     }
 }
 
-/// The sale of that id, with what stored lines have taken back of it; those that exceed it do not
-/// count.
+/// The sale of that id, with what stored lines have taken back of it; those that exceed it count
+/// once they were explained, and money of another currency never.
 fn original(
     connection: &Connection,
     batch: &LineBatch,
@@ -88,14 +91,19 @@ fn original(
     let paid = sold.times(price).map_err(unfit)?.value();
     let mut taken = Totals::default();
     let mut earlier = connection.prepare_cached(
-        "SELECT kind, quantity, unit_price FROM sale_lines \
+        "SELECT kind, quantity, unit_price, currency = ?3 FROM sale_lines \
          WHERE marketplace = ?1 AND original_line_id = ?2 \
-         AND verdict NOT LIKE '%EXCEEDS_ORIGINAL%' AND report NOT IN \
+         AND (verdict NOT LIKE '%EXCEEDS_ORIGINAL%' OR EXISTS (SELECT 1 FROM line_explanations e \
+         WHERE e.line_seq = sale_lines.line_seq)) AND report NOT IN \
          (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
     )?;
-    let mut rows = earlier.query((batch.marketplace.as_str(), line_id))?;
+    let mut rows = earlier.query((batch.marketplace.as_str(), line_id, &currency))?;
     while let Some(row) = rows.next()? {
-        taken = plus(taken, taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?))?;
+        let mut one = taken_back(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?);
+        if !row.get::<_, bool>(3)? {
+            one.amount = Decimal::ZERO;
+        }
+        taken = plus(taken, one)?;
     }
     Ok(Some(Original { sold, paid, currency, taken }))
 }

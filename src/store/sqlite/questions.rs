@@ -1,15 +1,17 @@
 //! Questions about the ledger, reports and rollups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::documents::{signed, unsigned};
+use super::explanations;
 use super::rollups::unfit;
 use crate::domain::analytics::RollupCell;
 use crate::domain::coarse::Merging;
+use crate::domain::decimal::exact_sum;
 use crate::ledger::{Hash, Node};
 use crate::store::{KindTotal, ReportProgress, RollupQuery, StoredEntry};
 
@@ -42,8 +44,10 @@ pub fn nodes(connection: &Connection, nodes: &[Node]) -> rusqlite::Result<Vec<Op
 pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Result<ReportProgress> {
     let counts = connection
         .prepare_cached(
-            "SELECT next_line, accepted, warned, duplicates, refused, orders, last_entry \
-             FROM report_progress WHERE report = ?1",
+            "SELECT next_line, accepted, warned, duplicates, refused, orders, last_entry, \
+             explained, EXISTS (SELECT 1 FROM closed_months m JOIN rollup_cells c \
+             ON c.report = ?1 AND c.day BETWEEN m.key || '-01' AND m.key || '-31' \
+             AND c.lines > 0) FROM report_progress WHERE report = ?1",
         )?
         .query_row([report], |row| {
             Ok(ReportProgress {
@@ -54,6 +58,8 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
                 refused: unsigned(row.get(4)?),
                 orders: row.get::<_, Option<i64>>(5)?.map(unsigned),
                 last_entry: row.get::<_, Option<i64>>(6)?.map(unsigned),
+                explained: unsigned(row.get(7)?),
+                in_closed_month: row.get(8)?,
                 totals: Vec::new(),
             })
         })
@@ -104,7 +110,7 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
     let mut sql = String::from(
         "SELECT c.report, c.marketplace, c.day, c.listing, c.seller, c.ncm, c.channel, \
          c.province, c.size_class, c.destination, c.currency, c.kind, c.lines, c.quantity, \
-         c.amount, c.orders FROM rollup_cells c WHERE c.lines > 0 AND c.report NOT IN \
+         c.amount, c.orders, c.cell FROM rollup_cells c WHERE c.lines > 0 AND c.report NOT IN \
          (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
     );
     let mut values = Vec::with_capacity(conditions.len());
@@ -114,7 +120,22 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
         sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
     }
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query_map(params_from_iter(values), cell)?;
+    let later = match query.explained_by {
+        Some(at) => explanations::after(connection, at)?,
+        None => HashMap::new(),
+    };
+    let before = |row: &Row<'_>| -> rusqlite::Result<RollupCell> {
+        let mut cell = cell(row)?;
+        if let Some(late) = later.get(&row.get(16)?) {
+            cell.lines = cell.lines.saturating_sub(late.lines);
+            cell.quantity = exact_sum(cell.quantity, -late.quantity).map_err(unfit)?;
+            cell.amount = exact_sum(cell.amount, -late.amount).map_err(unfit)?;
+        }
+        Ok(cell)
+    };
+    // What holds no line but those explained later is as if it were not there yet.
+    let counts = |cell: &rusqlite::Result<RollupCell>| !matches!(cell, Ok(cell) if cell.lines == 0);
+    let mut rows = statement.query_map(params_from_iter(values), before)?.filter(counts);
     let Some(by) = &query.by else { return rows.collect() };
     let mut merging = Merging::by(by);
     let most = query.at_most.unwrap_or(usize::MAX);

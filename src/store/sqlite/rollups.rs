@@ -64,8 +64,6 @@ struct Total {
 pub struct Added<'b> {
     batch: &'b LineBatch,
     counted: Vec<Option<Counted>>,
-    /// Lines in no cell: they count in totals, not in nets.
-    left_out: HashMap<(SaleKind, Currency), Totals>,
 }
 
 /// What lines add to a cell, as written.
@@ -73,6 +71,8 @@ struct Counted {
     place: usize,
     id: i64,
     sums: Totals,
+    /// Of lines that count in totals, not in nets.
+    left_out: Totals,
 }
 
 /// Exact sum; refused rather than rounded when it no longer fits 28 digits.
@@ -89,35 +89,31 @@ impl<'b> Added<'b> {
     /// Nothing yet of the batch.
     pub fn of(batch: &'b LineBatch) -> Self {
         let counted = batch.cells().iter().map(|_| None).collect();
-        Self { batch, counted, left_out: HashMap::new() }
+        Self { batch, counted }
     }
 
-    /// Adds a line to a cell of its batch and answers the cell's number.
-    pub fn count(
+    /// Adds a line to a cell of its batch and answers the cell's number. One that exceeds its sale
+    /// does not count: it has its cell, which holds it back until it is explained, and adds to
+    /// totals alone.
+    pub fn add(
         &mut self,
         sums: &mut Sums,
         connection: &Connection,
         cell: usize,
         written: Totals,
+        counts: bool,
     ) -> rusqlite::Result<i64> {
         let counted = match &mut self.counted[cell] {
             Some(counted) => counted,
             empty => {
                 let (place, id) = sums.find(connection, self.batch, &self.batch.cells()[cell])?;
-                empty.insert(Counted { place, id, sums: Totals::default() })
+                let (sums, left_out) = (Totals::default(), Totals::default());
+                empty.insert(Counted { place, id, sums, left_out })
             }
         };
-        counted.sums = plus(counted.sums, written)?;
+        let sums = if counts { &mut counted.sums } else { &mut counted.left_out };
+        *sums = plus(*sums, written)?;
         Ok(counted.id)
-    }
-
-    /// Adds a line that counts in totals alone: one that exceeds its sale stays out of net until
-    /// it is explained.
-    pub fn leave_out(&mut self, cell: usize, written: Totals) -> rusqlite::Result<()> {
-        let CellKey { kind, currency, .. } = self.batch.cells()[cell];
-        let left_out = self.left_out.entry((kind, currency)).or_default();
-        *left_out = plus(*left_out, written)?;
-        Ok(())
     }
 }
 
@@ -145,23 +141,20 @@ impl Sums {
 
     /// Takes in what the lines of a batch add.
     pub fn take(&mut self, added: Added<'_>) -> rusqlite::Result<()> {
-        let Added { batch, counted, left_out } = added;
-        if counted.iter().all(Option::is_none) && left_out.is_empty() {
+        let Added { batch, counted } = added;
+        if counted.iter().all(Option::is_none) {
             return Ok(());
         }
         let report = of_report(&mut self.reports, batch);
-        for Counted { place, sums, .. } in counted.into_iter().flatten() {
+        for Counted { place, sums, left_out, .. } in counted.into_iter().flatten() {
             let cell = &mut report.cells[place];
-            if cell.added.lines == 0 {
+            // A cell that only holds lines back is stored all the same.
+            if cell.added.lines == 0 && (sums.lines > 0 || !cell.stored) {
                 report.changed.push(place);
             }
             cell.added = plus(cell.added, sums)?;
             let total = report.totals.entry((cell.key.kind, cell.key.currency)).or_default();
-            total.added = plus(total.added, sums)?;
-        }
-        for (key, sums) in left_out {
-            let total = report.totals.entry(key).or_default();
-            total.added = plus(total.added, sums)?;
+            total.added = plus(total.added, plus(sums, left_out)?)?;
         }
         Ok(())
     }
@@ -173,6 +166,11 @@ impl Sums {
             write_cells(connection, key, report)?;
         }
         Ok(())
+    }
+
+    /// Lets go of what is kept of a report, which somebody else has written.
+    pub fn forget(&mut self, report: &str) {
+        self.reports.remove(report);
     }
 
     /// Lets go of what is kept where it has become too much.

@@ -4,21 +4,24 @@
 //! what was odd about it.
 
 use rusqlite::types::{Type, Value};
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::documents::{signed, unsigned};
+use super::explanations;
 use super::questions::parsed;
+use crate::domain::partner::PartnerId;
 use crate::domain::sale::{OtherAmounts, SaleLine, WarningReason};
-use crate::store::{LineQuery, StoredLine};
+use crate::domain::text::LineId;
+use crate::store::{HeldLine, LineQuery, StoredLine};
 
-/// The columns that [`stored`] reads, in this order.
-pub(super) const COLUMNS: &str = "line_seq, entry_index, verdict, line_id, order_id, kind, \
-     original_line_id, sku, quantity, unit_price, currency, sold_at, destination, declaration, \
-     declaration_item, other_amounts";
+/// The columns of `sale_lines s` that [`stored`] reads, in this order.
+pub(super) const COLUMNS: &str = "s.line_seq, s.entry_index, s.verdict, s.line_id, s.order_id, \
+     s.kind, s.original_line_id, s.sku, s.quantity, s.unit_price, s.currency, s.sold_at, \
+     s.destination, s.declaration, s.declaration_item, s.other_amounts";
 
 /// Lines that match, in the order they were stored.
 pub fn lines(connection: &Connection, query: &LineQuery) -> rusqlite::Result<Vec<StoredLine>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM sale_lines WHERE report = ?1 AND line_seq > ?2");
+    let mut sql = format!("SELECT {COLUMNS} FROM sale_lines s WHERE report = ?1 AND line_seq > ?2");
     let mut values = vec![
         Value::Text(query.report.clone()),
         Value::Integer(signed(query.after)),
@@ -37,11 +40,30 @@ pub fn lines(connection: &Connection, query: &LineQuery) -> rusqlite::Result<Vec
     }
     sql.push_str(" ORDER BY line_seq LIMIT ?3");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params_from_iter(values), stored)?.collect()
+    let lines = statement.query_map(params_from_iter(values), |row| stored(connection, row))?;
+    lines.collect()
+}
+
+/// The line that a marketplace's line id belongs to.
+pub fn line(
+    connection: &Connection,
+    marketplace: &PartnerId,
+    id: &LineId,
+) -> rusqlite::Result<Option<HeldLine>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, s.report FROM line_identity i \
+         JOIN sale_lines s ON s.line_seq = i.line_seq WHERE i.marketplace = ?1 AND i.line_id = ?2"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_row((marketplace.as_str(), id.as_str()), |row| {
+            Ok(HeldLine { report: row.get(16)?, line: stored(connection, row)? })
+        })
+        .optional()
 }
 
 /// A line from a row that begins with [`COLUMNS`].
-pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
+pub(super) fn stored(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<StoredLine> {
     let verdict: String = row.get(2)?;
     let reasons: rusqlite::Result<Vec<WarningReason>> = verdict
         .split(';')
@@ -68,8 +90,13 @@ pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<StoredLine> {
         declaration_item: row.get(14)?,
         other_amounts: other,
     };
-    let (seq, entry) = (unsigned(row.get(0)?), unsigned(row.get(1)?));
-    Ok(StoredLine { seq, entry, line, reasons: reasons? })
+    let (seq, entry, reasons) = (unsigned(row.get(0)?), unsigned(row.get(1)?), reasons?);
+    // Few lines exceed their sale, so the others are not looked up.
+    let explanation = match reasons.contains(&WarningReason::ExceedsOriginal) {
+        true => explanations::of(connection, seq)?,
+        false => None,
+    };
+    Ok(StoredLine { seq, entry, line, reasons, explanation })
 }
 
 /// A column that may be absent, or empty.

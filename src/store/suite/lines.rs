@@ -51,6 +51,7 @@ pub fn batch(report: &str, first_line: u64, rows: Vec<LineRow>) -> LineBatch {
     LineBatch::new(
         "marketplace".parse().unwrap(),
         report.to_owned(),
+        "2026-01-01..2026-02-28".parse().unwrap(),
         first_line,
         sent,
         rows,
@@ -286,8 +287,13 @@ pub async fn a_preview_leaves_no_trace(place: &dyn Place) {
 
 pub async fn lines_after_the_counts_were_read_are_seen(place: &dyn Place) {
     let store = place.open();
-    let counted =
-        |accepted| Expect::Progress { report: "r".to_owned(), accepted, warned: 0, refused: 0 };
+    let counted = |accepted| Expect::Progress {
+        report: "r".to_owned(),
+        accepted,
+        warned: 0,
+        refused: 0,
+        explained: 0,
+    };
     let append = |number, text: &str| lines_change(number, vec![], texts("r", 0, &[text]));
     let judged = commit(
         &*store,
