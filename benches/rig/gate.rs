@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use puente::proto::puente::sellers::v1::VerifySellerRequest;
+use puente::cli::Client;
 use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
+use puente::proto::puente::sellers::v1::{BatchVerifySellersRequest, VerifySellerRequest};
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
@@ -33,6 +34,7 @@ pub async fn measure(rounds: usize, time: Duration) -> Report {
         (per_core.address, per_core.pid()),
     ];
     report.notes.push(first_uses(&stage, &load).await);
+    read_all(&stage.client("marketplace"), &load.cuits).await;
     for round in 0..=rounds {
         for (side, (address, pid)) in sides.into_iter().enumerate() {
             let channels = server::channels(&stage, address, CONNECTIONS);
@@ -48,6 +50,21 @@ pub async fn measure(rounds: usize, time: Duration) -> Report {
     report.ratio("calls a second, gateway to bare tonic", "-", 1, 0, |s| s.rate);
     report.ratio("CPU a call, gateway to bare tonic a runtime for each core", "-", 1, 2, |s| s.cpu);
     report
+}
+
+/// Has each company read from the store once: what is measured is the answer from memory, however
+/// few calls a loaded machine makes in a round.
+async fn read_all(client: &Client, cuits: &[String]) {
+    for some in cuits.chunks(1000) {
+        let request = BatchVerifySellersRequest { cuits: some.to_vec(), ..Default::default() };
+        let answer = client
+            .call(request, |channel, request| async move {
+                SellerServiceClient::new(channel).batch_verify_sellers(request).await
+            })
+            .await
+            .unwrap();
+        assert_eq!(answer.results.len(), some.len());
+    }
 }
 
 /// How many signatures it costs when all callers use a token for the first time at once.
