@@ -11,6 +11,7 @@ mod cuts;
 mod demo;
 mod exactly_once;
 mod export;
+mod export_files;
 mod isolation;
 mod kill;
 mod matrix;

@@ -1,6 +1,7 @@
 //! `puente report`: what was sold, and corrections of what was reported.
 
 mod explain;
+mod export;
 mod figures;
 mod lines;
 mod questions;
@@ -23,6 +24,7 @@ pub enum Report {
     Revise(Revise),
     Lines(lines::Lines),
     Explain(explain::Explain),
+    Export(export::Export),
     TopProducts(questions::TopProducts),
     Summary(questions::Summary),
 }
@@ -85,6 +87,7 @@ impl Report {
             Self::Revise(revise) => revise.run().await,
             Self::Lines(lines) => lines.run().await,
             Self::Explain(explain) => explain.run().await,
+            Self::Export(export) => export.run().await,
             Self::TopProducts(top) => top.run().await,
             Self::Summary(summary) => summary.run().await,
         }

@@ -179,6 +179,33 @@ def check_protovalidate(gateway: Gateway, options) -> None:
                    check=True, timeout=300)
 
 
+def check_export(gateway: Gateway, options) -> None:
+    """An export as CSV and as Parquet, read by others, sums up to what the gateway says."""
+    days, rows = "2024-02-01..2024-02-29", []
+    for n in range(400):
+        sale = f"E-{n:04},O-{n // 3},SALE,,AR-WINE-{1 + n % 7:03},{n % 9}.{n % 4:03}," \
+               f"{n}.{n * 7919 % 10**7:07},{('USD', 'CNY')[n % 2]}"
+        rows.append(f"{sale},2024-02-{1 + n % 29:02}T{n % 24:02}:00:00+08:00,CN-SH")
+        kind = ("RETURN", "REFUND", "CANCELLATION", "ADJUSTMENT", None, None)[n % 6]
+        if kind:
+            sign = "-" if kind == "ADJUSTMENT" else ""
+            rows.append(f"F-{n:04},O-{n // 3},{kind},E-{n:04},AR-WINE-001,{sign}{n % 5}.5,"
+                        f"1.{n:03},{('USD', 'CNY')[n % 2]},2024-02-28T23:30:00.000{n:03}-03:00,")
+    sales, csv, parquet = (gateway.folder / f"export{end}" for end in (".in", ".csv", ".parquet"))
+    header = "line_id,order_id,kind,original_line_id,sku,quantity,unit_price,currency,sold_at," \
+             "destination"
+    sales.write_text("\n".join([header, *rows]) + "\n")
+    gateway.run("push", "sales", str(sales), "--period", days, profile="marketplace")
+    for file in (csv, parquet):
+        gateway.run("report", "export", "--period", days, "--format", file.suffix[1:],
+                    "--to", str(file), profile="customs")
+    summary = gateway.folder / "export.json"
+    summary.write_text(gateway.run("report", "summary", "--period", days, "--by", "kind",
+                                   "--output", "json", profile="customs"))
+    subprocess.run([sys.executable, str(HERE / "python/exported.py"), str(csv), str(parquet),
+                    str(summary)], check=True, timeout=120)
+
+
 def check_docs(gateway: Gateway, options) -> None:
     """Every ```sh block of README and docs runs, in order, against this gateway.
 
@@ -207,7 +234,8 @@ def check_docs(gateway: Gateway, options) -> None:
 
 
 CHECKS = {"python": check_python, "proof": check_proof, "node": check_node,
-          "buf": check_buf_curl, "protovalidate": check_protovalidate, "docs": check_docs}
+          "buf": check_buf_curl, "protovalidate": check_protovalidate,
+          "export": check_export, "docs": check_docs}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ use crate::proto::puente::registry::v1::{EligibilityFact, ExporterRow};
 pub const LAYOUT: Layout = Layout {
     required: &["cuit", "legal_name", "size_class", "province", "status", "valid_from"],
     optional: &["cause", "legal_instrument", "valid_to", "ncm_chapters"],
+    added: &[],
 };
 
 /// One row.

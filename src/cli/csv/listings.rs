@@ -21,6 +21,7 @@ pub const LAYOUT: Layout = Layout {
         "currency",
     ],
     optional: &["gtin", "certificates", "destination", "producer", "origin"],
+    added: &[],
 };
 
 /// One row.

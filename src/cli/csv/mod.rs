@@ -29,6 +29,8 @@ pub struct Layout {
     pub required: &'static [&'static str],
     /// May be left out; an empty cell and a missing column mean the same.
     pub optional: &'static [&'static str],
+    /// What an export adds; read over.
+    pub added: &'static [&'static str],
 }
 
 /// A bad row, or a bad cell of it.
@@ -130,7 +132,7 @@ impl CsvFile {
 /// The known columns in the order of the file.
 fn columns(header: &[String], layout: Layout) -> Result<Vec<&'static str>, String> {
     let mut columns = Vec::new();
-    let mut known = layout.required.iter().chain(layout.optional);
+    let mut known = layout.required.iter().chain(layout.optional).chain(layout.added);
     let all = || layout.required.iter().chain(layout.optional).copied().collect::<Vec<_>>();
     for name in header {
         let column = known.clone().find(|column| *column == name);
@@ -248,6 +250,11 @@ impl Row<'_> {
             Some(at) => cell(self.record, at),
             None => "",
         }
+    }
+
+    /// Whether the file has the column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains(&column)
     }
 
     /// The cell of `column` as text of its own.

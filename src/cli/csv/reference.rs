@@ -12,6 +12,7 @@ use crate::proto::puente::reference::v1::ReferenceRow;
 pub const LAYOUT: Layout = Layout {
     required: &["code", "title_es"],
     optional: &["title_en", "attributes", "valid_from", "valid_to"],
+    added: &[],
 };
 
 /// One row.

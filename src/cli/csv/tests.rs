@@ -1,6 +1,6 @@
 use super::*;
 
-const TWO: Layout = Layout { required: &["a", "b"], optional: &["c"] };
+const TWO: Layout = Layout { required: &["a", "b"], optional: &["c"], added: &["z"] };
 
 fn file(content: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
