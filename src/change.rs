@@ -184,11 +184,8 @@ pub enum Write {
     Put(Record),
     /// Sale lines of a report; which of them are new is judged under the head.
     Lines(Arc<LineBatch>),
-    /// Counts of orders, made exact when a report is sealed.
-    CountOrders {
-        /// Key of the report.
-        report: String,
-    },
+    /// Counts of orders, which were read when the report held what it holds now.
+    CountOrders(Arc<OrderCounts>),
     /// Counts a line that exceeds its sale from now on.
     Explain {
         /// Key of its report.
@@ -198,6 +195,17 @@ pub enum Write {
         /// Why it counts; the entry is the store's to add.
         explanation: Explanation,
     },
+}
+
+/// The orders of a report: distinct pairs of order and listing over its lines of kind SALE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderCounts {
+    /// Key of the report.
+    pub report: String,
+    /// How many there are.
+    pub orders: u64,
+    /// Rollup cells with lines that repeat an order of an earlier line, and how many do.
+    pub repeats: Vec<(u64, u64)>,
 }
 
 /// What became of one line that was not plainly accepted.

@@ -187,3 +187,39 @@ async fn what_is_announced_is_what_is_enforced() {
     assert_eq!(verdict(&over), "INVALID_ARGUMENT:INVALID_FIELD");
     stage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_finds_a_sum_that_is_not_that_of_the_lines() {
+    let stage = Stage::start().await;
+    let marketplace = stage.client("marketplace");
+    let report = open_report(&marketplace, goods::period()).await.name;
+    append(&marketplace, &report, too_much(&marketplace)).await.unwrap();
+    let config = stage.path().join("puente.toml");
+    let doctor = async |output: &str| {
+        let config = config.to_str().unwrap();
+        run_beside(&["doctor", "--config", config, "--rollups", "--output", output]).await
+    };
+    // Beside the gateway, which is up.
+    let clean = doctor("json").await;
+    let answer: serde_json::Value = serde_json::from_str(&clean.out).unwrap();
+    let rollups = &answer["rollups"];
+    assert_eq!((&rollups["lines"], &rollups["found"]), (&"3".into(), &"0".into()), "{clean:?}");
+    let of = |answer: &serde_json::Value| -> serde_json::Value {
+        let checks = answer["checks"].as_array().unwrap().iter();
+        checks.filter(|check| check["check"] == "rollups").map(|one| one["state"].clone()).collect()
+    };
+    assert_eq!(of(&answer), serde_json::json!(["good"]));
+
+    let store = stage.path().join("data/puente.db");
+    let hand = rusqlite::Connection::open(store).unwrap();
+    hand.execute_batch("UPDATE rollup_cells SET quantity = '17' WHERE kind = 'SALE'").unwrap();
+    let found = doctor("json").await;
+    assert_eq!(found.code, 1, "{found:?}");
+    let answer: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(of(&answer), serde_json::json!(["bad"]));
+    let one = &answer["rollups"]["differences"][0];
+    assert_eq!((&one["table"], &one["kept"]), (&"rollup_cells".into(), &"17".into()), "{one}");
+    let told = doctor("table").await;
+    assert!(told.out.contains("By the lines") && told.code == 1, "{told:?}");
+    stage.stop().await;
+}

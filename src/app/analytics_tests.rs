@@ -55,7 +55,14 @@ async fn hold_rows(stage: &Stage, marketplace: &str, rows: Vec<LineRow>) {
         rows,
         vec![],
     );
-    for write in [Write::Lines(Arc::new(batch)), Write::CountOrders { report }] {
+    for orders in [false, true] {
+        let write = match orders {
+            false => Write::Lines(Arc::new(batch.clone())),
+            true => {
+                let counts = stage.app.store.count_orders(&report).await.unwrap();
+                Write::CountOrders(Arc::new(counts))
+            }
+        };
         let intent = stage.intent(marketplace);
         let change = Change {
             request: intent.request,

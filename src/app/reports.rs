@@ -4,12 +4,13 @@
 //! with what they hold.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::write::{Intent, Plan, Written, put, too_many};
 use super::{App, Page, Versioned, decode};
-use crate::change::{Expect, Kind, Record, Write};
+use crate::change::{Expect, Kind, OrderCounts, Record, Write};
 use crate::domain::caller::Visibility;
 use crate::domain::fault::Fault;
 use crate::domain::partner::PartnerId;
@@ -172,7 +173,13 @@ impl App {
                     .fact("warned", progress.warned)
                     .fact("refused", progress.refused);
                 let mut expect = vec![unchanged(key, &progress)];
-                let mut writes = vec![Write::CountOrders { report: key.to_owned() }];
+                // Beside the writer, which only writes the numbers: a line that comes meanwhile makes
+                // the plan stale.
+                let counts = match intent.validate_only {
+                    true => OrderCounts::default(),
+                    false => self.store.count_orders(key).await?,
+                };
+                let mut writes = vec![Write::CountOrders(Arc::new(counts))];
                 if let Some(former) = self.giving_way(&report).await? {
                     draft = draft.fact("supersedes", name(&former.value.key()));
                     let (held, write) = document(&former.value, former.version)?;

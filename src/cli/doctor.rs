@@ -3,6 +3,8 @@
 //! Enters: a configuration file. Leaves: a table of checks; nothing is changed. It may run beside
 //! a gateway that is up.
 
+mod rollups;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,14 +27,24 @@ const SOON: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// Check configuration, keys, certificates, revocation list, clock, store and ledger
 ///
+/// With --rollups all sums are made anew from the stored lines and compared with those that are
+/// kept, each difference listed. That reads every line, in one snapshot; it may run beside a gateway
+/// that is up, whose log of changes grows meanwhile.
+///
 /// Example:
-///   puente doctor --config gateway/puente.toml
+///   puente doctor --config gateway/puente.toml --rollups
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Doctor {
     /// The configuration, as puente init writes it
     #[arg(long, value_name = "FILE", env = "PUENTE_CONFIG")]
     config: PathBuf,
+    /// Make all sums anew from the stored lines, and compare
+    #[arg(long)]
+    rollups: bool,
+    /// How many differences to list at most
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "rollups")]
+    differences: usize,
     #[command(flatten)]
     show: Show,
 }
@@ -84,10 +96,16 @@ impl Check {
 
 impl Doctor {
     pub(super) async fn run(self) -> Outcome {
+        let mut sums = None;
         let checks = match Config::load(&self.config) {
             Ok(config) => {
                 let mut checks = vec![Check::of("configuration", Ok(shown(&self.config)))];
                 checks.extend(examine(&config, &Env::system()).await);
+                if self.rollups {
+                    let outcome = rollups::check(&config, self.differences).await;
+                    checks.push(Check::of("rollups", rollups::judged(&outcome)));
+                    sums = outcome.ok();
+                }
                 checks
             }
             Err(error) => vec![Check::of("configuration", Err(error.to_string()))],
@@ -99,7 +117,11 @@ impl Doctor {
                     .iter()
                     .map(|c| json!({"check": c.name, "state": c.state.word().to_lowercase(), "detail": c.detail}))
                     .collect();
-                print_json(&json!({ "good": bad == 0, "checks": all }))?;
+                let mut answer = json!({ "good": bad == 0, "checks": all });
+                if let Some(sums) = &sums {
+                    answer["rollups"] = rollups::json(sums);
+                }
+                print_json(&answer)?;
             }
             Output::Table => {
                 let mut table = table(["Check", "State", "Detail"]);
@@ -107,6 +129,9 @@ impl Doctor {
                     table.add_row([check.name, check.state.word(), &check.detail]);
                 }
                 print(&format!("{table}\n"))?;
+                if let Some(sums) = &sums {
+                    print(&rollups::table(sums))?;
+                }
             }
         }
         if bad == 0 {

@@ -106,7 +106,8 @@ pub struct RollupCell {
     pub quantity: Decimal,
     /// Net amount.
     pub amount: Decimal,
-    /// Distinct orders counted here; `None` until the report is sealed.
+    /// Distinct orders counted here; until the report is sealed, lines. `None` where no line is
+    /// of kind SALE.
     pub orders: Option<u64>,
 }
 

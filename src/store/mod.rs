@@ -5,6 +5,7 @@
 //! [`Store`] applies a group in one durable transaction. It must not know
 //! who asks or over which transport; rows stop here.
 
+pub mod check;
 pub mod sqlite;
 pub mod writer;
 
@@ -19,7 +20,10 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{BatchAnswer, Change, Committed, Kind, LineBatch, Record, Refusal};
+use self::check::SumsCheck;
+use crate::change::{
+    BatchAnswer, Change, Committed, Kind, LineBatch, OrderCounts, Record, Refusal,
+};
 use crate::domain::analytics::{Dimension, RollupCell};
 use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
@@ -86,6 +90,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The line that a marketplace's line id belongs to, with the key of its report.
     async fn line(&self, marketplace: &PartnerId, id: &LineId) -> Result<Option<HeldLine>>;
+
+    /// Counts the orders of a report as it is now, to be written when it is sealed.
+    async fn count_orders(&self, report: &str) -> Result<OrderCounts>;
+
+    /// Makes all sums anew from the lines, in one snapshot, and says where those that are kept
+    /// differ; names `most` differences.
+    async fn check_sums(&self, most: usize) -> Result<SumsCheck>;
 
     /// Answers if the store can be read; used by readiness.
     async fn ping(&self) -> Result<()>;

@@ -7,6 +7,7 @@ mod export;
 mod ledger;
 mod lines;
 mod rebatching;
+mod sums;
 
 use std::sync::Arc;
 
@@ -78,6 +79,7 @@ on_every_store! {
     lines::lines_read_back_as_they_came,
     lines::a_batch_is_refused_whole_when_the_report_is_closed,
     rebatching::any_batching_gives_the_same_totals,
+    sums::sums_are_those_of_the_lines_after_any_history,
 }
 
 fn at(seconds: i64) -> Timestamp {

@@ -117,7 +117,10 @@ fn weight(change: &Change) -> u32 {
         .writes
         .iter()
         .map(|write| match write {
-            Write::Put(_) | Write::CountOrders { .. } | Write::Explain { .. } => 1,
+            Write::Put(_) | Write::Explain { .. } => 1,
+            Write::CountOrders(counts) => {
+                u32::try_from(counts.repeats.len()).unwrap_or(u32::MAX).saturating_add(1)
+            }
             Write::Lines(batch) => u32::try_from(batch.lines().len()).unwrap_or(u32::MAX),
         })
         .fold(0, u32::saturating_add)

@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, Transa
 
 use super::documents::{self, signed, unsigned};
 use super::lines::{self, Kept, Lines};
-use super::{expected, explanations, failure, rollups};
+use super::{expected, explanations, failure, orders};
 use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
 use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
@@ -266,9 +266,9 @@ impl<'c> Pass<'c> {
                     | Kind::Revocation => Ok(()),
                 }
             }
-            Write::CountOrders { report } => {
+            Write::CountOrders(counts) => {
                 self.lines.settle()?;
-                rollups::count_orders(self.connection, report)
+                orders::write(self.connection, counts)
             }
             Write::Explain { report, line, explanation } => {
                 self.lines.settle()?;

@@ -4,6 +4,7 @@
 //! transaction that writes runs on one thread of its own; readers take a
 //! connection each and see the last committed snapshot.
 
+mod check;
 mod checkpointer;
 mod closed;
 mod documents;
@@ -13,6 +14,7 @@ mod export;
 mod group;
 mod line_tables;
 mod lines;
+mod orders;
 mod originals;
 mod questions;
 mod rollups;
@@ -29,11 +31,12 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpointer::{Checkpointer, Pace};
+use super::check::SumsCheck;
 use super::{
     ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, ReportProgress,
     RollupQuery, Store, StoredEntry, StoredLine, StoredRequest,
 };
-use crate::change::{BatchAnswer, Kind, LineBatch, Record};
+use crate::change::{BatchAnswer, Kind, LineBatch, OrderCounts, Record};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
@@ -240,6 +243,15 @@ impl Store for SqliteStore {
     async fn line(&self, marketplace: &PartnerId, id: &LineId) -> Result<Option<HeldLine>> {
         let (marketplace, id) = (marketplace.clone(), id.clone());
         self.read(move |c| stored::line(c, &marketplace, &id)).await
+    }
+
+    async fn count_orders(&self, report: &str) -> Result<OrderCounts> {
+        let report = report.to_owned();
+        self.read(move |c| orders::count(c, &report)).await
+    }
+
+    async fn check_sums(&self, most: usize) -> Result<SumsCheck> {
+        self.read(move |c| check::sums(c, most)).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What sale lines add up to: daily cells, totals of reports, orders.
+//! What sale lines add up to: daily cells, totals of reports.
 //!
 //! Enters: lines as they are stored. Leaves: sums, gathered in memory over a transaction and
 //! written once; exact, or refused. What was written stays in memory for the next transaction,
@@ -239,22 +239,26 @@ fn write_totals(
 fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rusqlite::Result<()> {
     let OfReport { marketplace, cells, changed, .. } = report;
     let mut update = connection.prepare_cached(
-        "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
+        "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4, orders = ?5 \
+         WHERE cell = ?1",
     )?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
-         channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         channel, province, size_class, destination, currency, kind, lines, quantity, amount, \
+         orders) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
+         ?17)",
     )?;
     for place in changed.drain(..) {
         let cell = &mut cells[place];
         let added = std::mem::take(&mut cell.added);
         cell.held = plus(cell.held, cell.key.kind.net(added))?;
         let lines = signed(cell.held.lines);
+        // Until the report is sealed each sale counts as an order.
+        let orders = (cell.key.kind == SaleKind::Sale).then_some(lines);
         let quantity = cell.held.quantity.to_string();
         let amount = cell.held.amount.to_string();
         if cell.stored {
-            update.execute((cell.id, lines, quantity, amount))?;
+            update.execute((cell.id, lines, quantity, amount, orders))?;
             continue;
         }
         cell.stored = true;
@@ -277,6 +281,7 @@ fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rus
             lines,
             quantity,
             amount,
+            orders,
         ])?;
     }
     Ok(())
@@ -333,29 +338,4 @@ fn held_cell(
 
 fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
     Ok(Totals { lines: unsigned(row.get(0)?), quantity: parsed(row, 1)?, amount: parsed(row, 2)? })
-}
-
-/// Makes counts of orders exact for a report: distinct pairs of order and listing over its lines
-/// of kind SALE. In rollups each pair is counted once, in the cell of its earliest line.
-pub fn count_orders(connection: &Connection, report: &str) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE rollup_cells SET orders = 0 WHERE report = ?1")?
-        .execute([report])?;
-    connection
-        .prepare_cached(
-            "UPDATE rollup_cells SET orders = counted.orders FROM ( \
-               SELECT cell, COUNT(*) AS orders FROM ( \
-                 SELECT cell, MIN(line_seq) FROM sale_lines \
-                 WHERE report = ?1 AND kind = 'SALE' GROUP BY order_id, sku) \
-               GROUP BY cell) AS counted \
-             WHERE rollup_cells.cell = counted.cell",
-        )?
-        .execute([report])?;
-    connection
-        .prepare_cached(
-            "UPDATE report_progress SET orders = (SELECT COUNT(*) FROM (SELECT 1 FROM sale_lines \
-             WHERE report = ?1 AND kind = 'SALE' GROUP BY order_id, sku)) WHERE report = ?1",
-        )?
-        .execute([report])?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::lines::{batch, lines_change, row};
+use super::lines::{batch, count_orders, lines_change, row};
 use super::*;
 use crate::change::LineRow;
 use crate::store::{ReportProgress, RollupQuery};
@@ -94,8 +94,7 @@ async fn outcome(
             judged.unwrap();
         }
     }
-    let count = vec![Write::CountOrders { report: report.clone() }];
-    committed(store, change((case << 64) + (way << 60) + 1000, vec![], count)).await;
+    count_orders(store, (case << 64) + (way << 60) + 1000, &report).await;
     let mut progress = store.report_progress(&report).await.unwrap();
     assert_eq!(progress.next_line, lines.len() as u64);
     progress.duplicates = 0;

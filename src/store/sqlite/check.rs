@@ -1,0 +1,270 @@
+//! Sums made anew from the stored lines, and compared with those that the write path keeps.
+//!
+//! Enters: one snapshot of the store. Leaves: what differs. Lines are read one by one, and cells
+//! are added up in windows, so that memory does not grow with the lines.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::documents::{signed, unsigned};
+use super::orders;
+use super::questions::parsed;
+use super::rollups::plus;
+use crate::domain::currency::Currency;
+use crate::domain::decimal::{Quantity, Totals, UnitPrice};
+use crate::domain::sale::{SaleKind, WarningReason};
+use crate::store::check::{Difference, SumsCheck};
+
+/// Cells that are added up at once; each further window reads the lines once more.
+const WINDOW: u64 = 1_000_000;
+
+/// Compares everything that is kept with what the lines add up to; names `most` differences.
+pub fn sums(connection: &Connection, most: usize) -> rusqlite::Result<SumsCheck> {
+    let last: i64 = connection
+        .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
+        .query_row([], |row| row.get(0))?;
+    let mut check = Check { connection, most, outcome: SumsCheck::default() };
+    let repeats = check.orders()?;
+    let mut window = Window { first: 1, cells: check.window(last) };
+    check.lines(&mut window, true)?;
+    check.cells(&window, &repeats)?;
+    while window.end() <= last {
+        window = Window { first: window.end(), cells: check.window(last) };
+        check.lines(&mut window, false)?;
+        check.cells(&window, &repeats)?;
+    }
+    Ok(check.outcome)
+}
+
+struct Check<'c> {
+    connection: &'c Connection,
+    most: usize,
+    outcome: SumsCheck,
+}
+
+/// What lines add to some cells that follow each other.
+struct Window {
+    first: i64,
+    cells: Vec<Totals>,
+}
+
+impl Window {
+    /// The first cell after it.
+    fn end(&self) -> i64 {
+        self.first + signed(self.cells.len() as u64)
+    }
+
+    fn cell(&mut self, cell: i64) -> Option<&mut Totals> {
+        let place = usize::try_from(cell.checked_sub(self.first)?).ok()?;
+        self.cells.get_mut(place)
+    }
+}
+
+/// What the lines of one report add up to.
+#[derive(Default)]
+struct OfReport {
+    accepted: u64,
+    warned: u64,
+    explained: u64,
+    totals: HashMap<(SaleKind, Currency), Totals>,
+}
+
+impl Check<'_> {
+    fn window(&self, last: i64) -> Vec<Totals> {
+        vec![Totals::default(); usize::try_from(unsigned(last).clamp(1, WINDOW)).unwrap_or(1)]
+    }
+
+    fn differs(
+        &mut self,
+        (table, row): (&'static str, String),
+        what: &'static str,
+        kept: impl ToString,
+        lines: impl ToString,
+    ) {
+        self.outcome.found += 1;
+        if self.outcome.differences.len() < self.most {
+            let (kept, lines) = (kept.to_string(), lines.to_string());
+            self.outcome.differences.push(Difference { table, row, what, kept, lines });
+        }
+    }
+
+    fn compare(&mut self, place: impl Fn() -> (&'static str, String), kept: Totals, lines: Totals) {
+        if kept.lines != lines.lines {
+            self.differs(place(), "lines", kept.lines, lines.lines);
+        }
+        if kept.quantity != lines.quantity {
+            self.differs(place(), "quantity", kept.quantity, lines.quantity);
+        }
+        if kept.amount != lines.amount {
+            self.differs(place(), "amount", kept.amount, lines.amount);
+        }
+    }
+
+    /// Compares the orders of sealed reports; answers by cell how many lines repeat an order.
+    fn orders(&mut self) -> rusqlite::Result<HashMap<u64, u64>> {
+        let sealed: rusqlite::Result<Vec<(String, i64)>> = self
+            .connection
+            .prepare_cached("SELECT report, orders FROM report_progress WHERE orders IS NOT NULL")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect();
+        let mut repeats = HashMap::new();
+        for (report, kept) in sealed? {
+            let counts = orders::count(self.connection, &report)?;
+            if unsigned(kept) != counts.orders {
+                self.differs(("report_progress", report), "orders", kept, counts.orders);
+            }
+            repeats.extend(counts.repeats);
+        }
+        Ok(repeats)
+    }
+
+    /// Reads every line: adds those of the window's cells up and, where `reports` says so, holds
+    /// against them what is kept by report.
+    fn lines(&mut self, window: &mut Window, reports: bool) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT s.cell, s.kind, s.quantity, s.unit_price, s.verdict, e.line_seq IS NOT NULL, \
+             s.line_seq, s.report, s.currency, IFNULL(c.report = s.report \
+             AND c.marketplace = s.marketplace AND c.day = s.day AND c.kind = s.kind \
+             AND c.currency = s.currency AND c.destination = s.destination \
+             AND (s.listing IS NULL OR c.listing = s.listing), 0) FROM sale_lines s \
+             LEFT JOIN line_explanations e ON e.line_seq = s.line_seq \
+             LEFT JOIN rollup_cells c ON c.cell = s.cell ORDER BY s.line_seq",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut by_report: HashMap<String, OfReport> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let (kind, quantity): (SaleKind, Quantity) = (parsed(row, 1)?, parsed(row, 2)?);
+            let price: UnitPrice = parsed(row, 3)?;
+            let amount = quantity.priced(price);
+            let written = Totals { lines: 1, quantity: quantity.value(), amount };
+            let verdict = row.get_ref(4)?.as_str()?;
+            let exceeds = WarningReason::ExceedsOriginal.as_str();
+            let explained: bool = row.get(5)?;
+            let counts = explained || !verdict.split(';').any(|reason| reason == exceeds);
+            let cell: Option<i64> = row.get(0)?;
+            if counts && let Some(sums) = cell.and_then(|cell| window.cell(cell)) {
+                *sums = plus(*sums, kind.net(written))?;
+            }
+            if !reports {
+                continue;
+            }
+            self.outcome.lines += 1;
+            if !row.get::<_, bool>(9)? {
+                let place = ("sale_lines", format!("line {}", row.get::<_, i64>(6)?));
+                let kept = cell.map(|cell| cell.to_string()).unwrap_or_default();
+                self.differs(place, "cell", kept, "one of its own report, day, goods and kind");
+            }
+            let report = row.get_ref(7)?.as_str()?;
+            let of = match by_report.get_mut(report) {
+                Some(of) => of,
+                None => by_report.entry(report.to_owned()).or_default(),
+            };
+            let verdicts = if verdict == "ACCEPTED" { &mut of.accepted } else { &mut of.warned };
+            *verdicts += 1;
+            of.explained += u64::from(explained);
+            let total = of.totals.entry((kind, parsed(row, 8)?)).or_default();
+            *total = plus(*total, written)?;
+        }
+        if reports {
+            self.outcome.reports = by_report.len() as u64;
+            self.progress(&by_report)?;
+            self.totals(by_report)?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, by_report: &HashMap<String, OfReport>) -> rusqlite::Result<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT report, accepted, warned, explained FROM report_progress")?;
+        let mut rows = statement.query([])?;
+        let (mut known, none) = (0, OfReport::default());
+        while let Some(row) = rows.next()? {
+            let report: String = row.get(0)?;
+            let of = by_report.get(&report).inspect(|_| known += 1).unwrap_or(&none);
+            let counts =
+                [("accepted", of.accepted), ("warned", of.warned), ("explained", of.explained)];
+            for (column, (what, lines)) in (1..).zip(counts) {
+                let kept = unsigned(row.get(column)?);
+                if kept != lines {
+                    self.differs(("report_progress", report.clone()), what, kept, lines);
+                }
+            }
+        }
+        if known != by_report.len() {
+            let missing = by_report.len() - known;
+            self.differs(("report_progress", "of all reports".into()), "rows", "missing", missing);
+        }
+        Ok(())
+    }
+
+    fn totals(&mut self, mut by_report: HashMap<String, OfReport>) -> rusqlite::Result<()> {
+        let place = |report: &str, kind: SaleKind, currency: Currency| {
+            ("report_totals", format!("{report} {kind} {currency}"))
+        };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT report, kind, currency, lines, quantity, amount FROM report_totals",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let report: String = row.get(0)?;
+            let (kind, currency) = (parsed(row, 1)?, parsed(row, 2)?);
+            let kept = Totals {
+                lines: unsigned(row.get(3)?),
+                quantity: parsed(row, 4)?,
+                amount: parsed(row, 5)?,
+            };
+            let of = by_report.get_mut(&report);
+            let lines = of.and_then(|of| of.totals.remove(&(kind, currency))).unwrap_or_default();
+            self.compare(|| place(&report, kind, currency), kept, lines);
+        }
+        for (report, of) in by_report {
+            for ((kind, currency), lines) in of.totals {
+                self.compare(|| place(&report, kind, currency), Totals::default(), lines);
+            }
+        }
+        Ok(())
+    }
+
+    fn cells(&mut self, window: &Window, repeats: &HashMap<u64, u64>) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT cell, lines, quantity, amount, orders, kind, report, day, listing, currency, \
+             destination FROM rollup_cells WHERE cell >= ?1 AND cell < ?2 ORDER BY cell",
+        )?;
+        let mut rows = statement.query((window.first, window.end()))?;
+        while let Some(row) = rows.next()? {
+            self.outcome.cells += 1;
+            let cell: i64 = row.get(0)?;
+            let kind: SaleKind = parsed(row, 5)?;
+            let text = |at| row.get::<_, String>(at).unwrap_or_default();
+            let place = || {
+                let key: Vec<String> = (6..=10).map(text).collect();
+                ("rollup_cells", format!("{cell}: {} {kind}", key.join(" ")))
+            };
+            let kept = Totals {
+                lines: unsigned(row.get(1)?),
+                quantity: parsed(row, 2)?,
+                amount: parsed(row, 3)?,
+            };
+            let at = usize::try_from(cell - window.first).unwrap_or(usize::MAX);
+            let lines = window.cells.get(at).copied().unwrap_or_default();
+            self.compare(place, kept, lines);
+            let orders = match kind {
+                SaleKind::Sale => {
+                    let repeated = repeats.get(&unsigned(cell)).copied().unwrap_or_default();
+                    lines.lines.saturating_sub(repeated)
+                }
+                SaleKind::Return
+                | SaleKind::Refund
+                | SaleKind::Cancellation
+                | SaleKind::Adjustment => 0,
+            };
+            let kept = row.get::<_, Option<i64>>(4)?.map(unsigned).unwrap_or_default();
+            if kept != orders {
+                self.differs(place(), "orders", kept, orders);
+            }
+        }
+        Ok(())
+    }
+}
