@@ -3,7 +3,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test matrix` writes the table anew; its changes are for review.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -44,8 +44,9 @@ async fn every_method_answers_as_the_table_says() {
     // Every method is asked with tokens of its own, more a minute than a partner needs.
     let stage = Stage::with(|config| config.oauth.tokens_per_minute = 10_000).await;
     let mut table = HEADER.to_owned();
+    let mut callers = BTreeMap::new();
     for method in ACCESS {
-        let caller = Caller::of(&stage, method).await;
+        let caller = Caller::of(&stage, method, &mut callers).await;
         let cells = [
             refused_cell(&stage, method).await,
             cell(method, caller.channel.clone(), None).await,
@@ -132,6 +133,7 @@ async fn without_a_certificate_the_handshake_is_refused() {
 }
 
 /// A partner who may call a method, with tokens of every kind.
+#[derive(Clone)]
 struct Caller {
     channel: Channel,
     /// Holds the scope, and was given to another certificate of the same partner.
@@ -143,7 +145,12 @@ struct Caller {
 }
 
 impl Caller {
-    async fn of(stage: &Stage, method: &MethodAccess) -> Self {
+    /// Who calls `method`; `met` keeps those before, so that tokens are asked for once a scope.
+    async fn of(
+        stage: &Stage,
+        method: &MethodAccess,
+        met: &mut BTreeMap<(&'static str, Scope, Scope), Self>,
+    ) -> Self {
         let needed: Vec<Scope> = match method.needs {
             Needs::Certificate => vec![Scope::ReferenceRead],
             Needs::AnyScope(names) => names.iter().map(|name| name.parse().unwrap()).collect(),
@@ -159,16 +166,21 @@ impl Caller {
             true => Scope::ReferenceRead,
             false => Scope::EventsRead,
         };
+        if let Some(caller) = met.get(&(partner, scope, other)) {
+            return caller.clone();
+        }
         let client = stage.client(partner);
         let identity = stage.folder.second_identity(partner);
         let second = stage.folder.profile_of(partner, &identity);
         let second = Client::new(second, puente::clock::Env::system()).unwrap();
-        Self {
+        let caller = Self {
             channel: client.channel(),
             foreign: token(&second, scope).await,
             wrong: token(&client, other).await,
             right: token(&client, scope).await,
-        }
+        };
+        met.insert((partner, scope, other), caller.clone());
+        caller
     }
 }
 
