@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_lines;
 mod common;
 mod cuts;
+mod declarations;
 mod demo;
 mod exactly_once;
 mod export;

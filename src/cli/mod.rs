@@ -10,6 +10,7 @@ mod clear;
 mod client;
 mod connection;
 mod csv;
+mod declaration;
 mod demo;
 mod doctor;
 mod failure;
@@ -22,8 +23,10 @@ mod period;
 mod pki;
 mod profile;
 mod push;
+mod push_declarations;
 mod push_listings;
 mod push_sales;
+mod push_shipments;
 mod report;
 mod request_id;
 mod rules;
@@ -68,6 +71,8 @@ enum Command {
     #[command(subcommand)]
     Push(push::Push),
     Clear(clear::Clear),
+    #[command(subcommand)]
+    Declaration(declaration::Declaration),
     #[command(subcommand)]
     Report(report::Report),
     #[command(subcommand)]
@@ -137,6 +142,7 @@ async fn run(command: Command) -> Outcome {
         Command::Sync(sync) => sync.run().await,
         Command::Push(push) => push.run().await,
         Command::Clear(clear) => clear.run().await,
+        Command::Declaration(declaration) => declaration.run().await,
         Command::Report(report) => report.run().await,
         Command::Period(period) => period.run().await,
         Command::Ledger(ledger) => ledger.run().await,

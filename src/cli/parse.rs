@@ -134,7 +134,9 @@ macro_rules! words {
     };
 }
 
-use crate::proto::puente::{access, clearance, common, listings, registry, sales, sellers};
+use crate::proto::puente::{
+    access, clearance, common, customs, listings, registry, sales, sellers,
+};
 
 words! {
     /// A size class.
@@ -148,6 +150,11 @@ words! {
     /// Who issues certificates of goods.
     issuer: listings::v1::CertificateIssuer, "CERTIFICATE_ISSUER_",
         ["INV", "SENASA", "INAL", "GACC"];
+    /// Delivery terms.
+    incoterm: customs::v1::Incoterm, "INCOTERM_",
+        ["EXW", "FCA", "CPT", "CIP", "DAP", "DPU", "DDP", "FAS", "FOB", "CFR", "CIF"];
+    /// How far a declared item is.
+    item_state: customs::v1::ItemState, "ITEM_STATE_", ["DECLARED", "SHIPPED"];
     /// The kind of a sale line.
     kind: sales::v1::LineKind, "LINE_KIND_",
         ["SALE", "RETURN", "REFUND", "CANCELLATION", "ADJUSTMENT"];

@@ -5,10 +5,12 @@
 //! first line in the file; a bad row is a [`RowFault`] and does not spoil the others. It knows
 //! nothing of what rows mean; its children do.
 
+pub mod declarations;
 pub mod exporters;
 pub mod listings;
 pub mod reference;
 pub mod sales;
+pub mod shipments;
 mod sound;
 
 use std::fmt;

@@ -160,3 +160,49 @@ fn a_reference_row_reads_with_its_attributes() {
     assert_eq!(row.attributes["unit"], "LTR");
     assert!(row.valid_from.is_some() && row.valid_to.is_none());
 }
+
+#[test]
+fn a_declaration_and_a_shipment_read_by_their_columns() {
+    let row = "declaration,item,exporter_cuit,declarant_cuit,sku,ncm,destination,incoterm,\
+               declared_quantity,statistical_unit,fob,currency,officialised_on\n\
+               18817EC08028500L,12,30-50001091-2,,W-1,2204.21.00,CN,FOB,7200.50,LTR,98400.00,USD,\
+               2018-05-02\n";
+    let read = |row: &str| first(declarations::LAYOUT, row, declarations::read);
+    let declaration = read(row).unwrap().declaration.unwrap();
+    assert_eq!((declaration.number.as_str(), declaration.items[0].item), ("18817EC08028500L", 12));
+    let quantity = declaration.items[0].declared_quantity.clone().unwrap();
+    assert_eq!(quantity.value, "7200.50");
+    for (wrong, column) in [
+        (row.replace("FOB", "FOT"), "incoterm"),
+        (row.replace(",12,", ",0,"), "item"),
+        (row.replace("7200.50", "7.200,50"), "declared_quantity"),
+        (row.replace("2018-05-02", "02/05/2018"), "officialised_on"),
+    ] {
+        // A comma in a cell that is not quoted is one cell more.
+        let fault = read(&wrong).unwrap_err();
+        assert!(fault.column == column || fault.reason == "INVALID_ROW", "{fault}");
+    }
+
+    let row = "declaration,item,shipped_quantity,shipped_on,post_shipment\n\
+               18817EC08028500L,12,3600,2018-06-01,true\n";
+    let read = |row: &str| first(shipments::LAYOUT, row, shipments::read);
+    let shipment = read(row).unwrap();
+    assert_eq!(shipment.declaration, "declarations/18817EC08028500L");
+    assert!(shipment.shipment.unwrap().post_shipment);
+    assert_eq!(read(&row.replace("true", "yes")).unwrap_err().column, "post_shipment");
+}
+
+#[test]
+fn faults_of_the_gateway_are_told_by_column() {
+    for (field, column) in [
+        ("declaration.number", "declaration"),
+        ("declaration.items[0].declared_quantity", "declared_quantity"),
+        ("declaration.items[0].listing", "sku"),
+        ("declaration.incoterm", "incoterm"),
+        ("row", "row"),
+    ] {
+        assert_eq!(declarations::column(field), column);
+    }
+    assert_eq!(shipments::column("shipment.quantity"), "shipped_quantity");
+    assert_eq!(shipments::column("declaration"), "declaration");
+}

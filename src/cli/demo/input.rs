@@ -10,6 +10,8 @@ use super::sales::{self, SalesFile};
 use super::{exporters, real};
 
 const LISTINGS: &str = include_str!("../../../data/listings.csv");
+const DECLARATIONS: &str = include_str!("../../../data/declarations.csv");
+const SHIPMENTS: &str = include_str!("../../../data/shipments.csv");
 
 /// Everything a run sends.
 pub struct Input {
@@ -21,6 +23,8 @@ pub struct Input {
     pub exporters: String,
     /// The marketplace's file of listings.
     pub listings: String,
+    /// Customs' files of declarations and of shipments; the real files have none.
+    pub customs: Option<(String, String)>,
     /// The marketplace's files of sale lines, one a report.
     pub reports: Vec<SalesFile>,
     /// A nomenclature to load first.
@@ -71,9 +75,13 @@ pub fn builtin(today: Date) -> anyhow::Result<Input> {
             "A row whose number 97 divides is returned and refunded after seven days; one whose \
              number 211 divides is cancelled after a day."
                 .into(),
+            "What customs registers is made by a rule: each year's goods left before the year \
+             began or in its March, about as much as was sold in it."
+                .into(),
         ],
         exporters: exporters::file(exporters::COUNT),
         listings,
+        customs: Some((DECLARATIONS.into(), SHIPMENTS.into())),
         reports,
         nomenclature: None,
         companies: companies()?,

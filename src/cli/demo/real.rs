@@ -82,6 +82,7 @@ pub fn read(folder: &Path, today: Date) -> anyhow::Result<Input> {
         ],
         exporters,
         listings: listings_file(&offers, &companies, &first_prices)?,
+        customs: None,
         reports: vec![report],
         nomenclature: Some(Nomenclature { path: nomenclature, added: added_rows() }),
         companies: Companies {

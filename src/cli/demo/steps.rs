@@ -14,6 +14,7 @@ macro_rules! call {
 }
 
 mod analytics;
+mod customs;
 mod identities;
 mod ledger;
 mod listings;
@@ -39,6 +40,7 @@ pub(super) async fn all(run: &mut Run) -> Outcome {
     sellers::ask_the_registry(run).await?;
     listings::offer(run).await?;
     listings::clear(run).await?;
+    customs::declare_and_ship(run).await?;
     pushing::report(run).await?;
     analytics::read(run).await?;
     pushing::again(run).await?;

@@ -67,6 +67,9 @@ pub(in super::super) async fn see_nothing(run: &mut Run) -> Outcome {
     let listings = list(&other, ListListingsRequest::default()).await?.len();
     run.check("listings that it sees", 0, listings);
     table.row(["all listings".into(), format!("{listings} listings")]);
+    let declarations = super::customs::list(&other).await?.len();
+    run.check("declarations that it sees", 0, declarations);
+    table.row(["all declarations".into(), format!("{declarations} declarations")]);
     let sums = summarize(&other, Vec::new()).await?;
     let lines: i64 = sums.iter().map(|row| row.lines).sum();
     run.check("lines that it may sum", 0, lines);
