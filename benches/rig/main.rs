@@ -14,6 +14,7 @@ mod measure;
 mod peer;
 mod raw;
 mod server;
+mod tpch;
 mod writes;
 
 use std::path::PathBuf;
@@ -26,9 +27,10 @@ struct Asked {
     what: Vec<String>,
     rounds: usize,
     time: Duration,
-    lines: usize,
+    lines: Option<usize>,
     data: Option<PathBuf>,
     save: Option<PathBuf>,
+    tpchgen: Option<PathBuf>,
 }
 
 fn main() {
@@ -37,6 +39,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("serve-peer") => peer::run(&args[1..]),
         Some("raw-ingest") => raw::ingest(&args[1..]),
+        Some("raw-tpch") => raw::tpch(&args[1..]),
         Some("raw-writes") => raw::writes(&args[1..]),
         Some(_) | None => measure_all(&asked(args.into_iter())),
     }
@@ -48,9 +51,10 @@ fn asked(mut args: impl Iterator<Item = String>) -> Asked {
         what: Vec::new(),
         rounds: 3,
         time: Duration::from_secs(4),
-        lines: 150_000,
+        lines: None,
         data: real.exists().then_some(real),
         save: None,
+        tpchgen: None,
     };
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
@@ -59,10 +63,11 @@ fn asked(mut args: impl Iterator<Item = String>) -> Asked {
             "--seconds" => {
                 asked.time = Duration::from_secs_f64(value().parse().expect("seconds"));
             }
-            "--lines" => asked.lines = value().parse().expect("a number of lines"),
+            "--lines" => asked.lines = Some(value().parse().expect("a number of lines")),
             "--data" => asked.data = Some(value().into()),
             "--save" => asked.save = Some(value().into()),
-            "gate" | "ingest" | "writes" => asked.what.push(arg),
+            "--tpchgen" => asked.tpchgen = Some(value().into()),
+            "gate" | "ingest" | "writes" | "tpch" => asked.what.push(arg),
             other => panic!("{other}: see the head of scripts/bench"),
         }
     }
@@ -74,7 +79,8 @@ fn asked(mut args: impl Iterator<Item = String>) -> Asked {
 
 fn measure_all(asked: &Asked) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let reports: Vec<Report> = asked
+    // A run of TPC-H stands in a section of its own, as it takes long and is rarely made.
+    let (tpch, others): (Vec<_>, Vec<_>) = asked
         .what
         .iter()
         .map(|what| {
@@ -82,16 +88,25 @@ fn measure_all(asked: &Asked) {
                 "gate" => runtime.block_on(gate::measure(asked.rounds, asked.time)),
                 "ingest" => runtime.block_on(ingest::measure(
                     asked.rounds,
-                    asked.lines,
+                    asked.lines.unwrap_or(150_000),
                     asked.data.as_deref(),
                 )),
+                "tpch" => {
+                    let generator = asked.tpchgen.as_deref().expect("--tpchgen");
+                    runtime.block_on(tpch::measure(asked.lines.unwrap_or(tpch::ALL), generator))
+                }
                 _ => runtime.block_on(writes::measure(asked.rounds, asked.time)),
             };
             println!("{report}");
-            report
+            (what, report)
         })
-        .collect();
+        .partition(|(what, _)| *what == "tpch");
     if let Some(path) = &asked.save {
-        measure::save(path, &reports);
+        for (section, reports) in [("tpch", tpch), ("figures", others)] {
+            let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+            if !reports.is_empty() {
+                measure::save(path, section, &reports);
+            }
+        }
     }
 }

@@ -52,6 +52,11 @@ fn cpu_seconds(pid: u32) -> f64 {
     ticks / 100.0
 }
 
+/// Forgets the most memory that a process has had resident.
+pub fn forget_peak(pid: u32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a process of our own");
+}
+
 /// Most memory a process has had resident, MiB.
 pub fn peak_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -107,7 +112,11 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rounds = self.sides.first().map_or(0, |side| side.1.len());
-        writeln!(f, "### {}\n\nMedians of {rounds} interleaved rounds.\n", self.title)?;
+        let how = match rounds {
+            1 => "One round.".to_owned(),
+            more => format!("Medians of {more} interleaved rounds."),
+        };
+        writeln!(f, "### {}\n\n{how}\n", self.title)?;
         writeln!(f, "| side | {} a second | p50, ms | p99, ms | server CPU, us |", self.unit)?;
         writeln!(f, "|---|---|---|---|---|")?;
         for (name, samples) in &self.sides {
@@ -133,17 +142,17 @@ fn millis(micros: f64) -> String {
     if micros > 0.0 { format!("{:.2}", micros / 1000.0) } else { "-".into() }
 }
 
-/// Puts the reports between the marks of a page; the rest of it stays.
-pub fn save(page: &Path, reports: &[Report]) {
-    const MARKS: [&str; 2] = ["<!-- figures -->\n", "<!-- end of figures -->\n"];
+/// Puts the reports between the marks of a page's section; the rest of it stays.
+pub fn save(page: &Path, section: &str, reports: &[Report]) {
+    let marks = [format!("<!-- {section} -->\n"), format!("<!-- end of {section} -->\n")];
+    let [first, second] = &marks;
     let text = std::fs::read_to_string(page).expect("the page");
-    let (before, rest) = text.split_once(MARKS[0]).expect("the first mark");
-    let (_, after) = rest.split_once(MARKS[1]).expect("the second mark");
+    let (before, rest) = text.split_once(first.as_str()).expect("the first mark");
+    let (_, after) = rest.split_once(second.as_str()).expect("the second mark");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let day = Env::system().now().to_string();
     let mut figures = format!("\nMeasured on {}, {cores} shared cores.\n\n", &day[..10]);
     reports.iter().for_each(|report| figures.push_str(&format!("{report}\n")));
-    let [first, second] = MARKS;
     std::fs::write(page, format!("{before}{first}{figures}{second}{after}")).expect("to write");
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::input::Lines;
 use crate::measure::{Meter, Sample, Until, micros};
 use crate::server;
+use crate::tpch::Lineitems;
 use crate::writes::CALLERS;
 
 const LINES: usize = 5000;
@@ -97,6 +98,39 @@ pub fn ingest(args: &[String]) {
         latencies.push(micros(began));
     }
     tell(meter.sample(rows.len(), latencies));
+}
+
+/// The same for lineitems, which are made while they are stored: only the storing is measured.
+pub fn tpch(args: &[String]) {
+    let (count, generator) = (args[0].parse().unwrap(), Path::new(&args[1]));
+    let mut rows = Lineitems::make(generator).take(count).map(row);
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = open(folder.path());
+    let (mut seq, mut last_cell, mut latencies, mut cpu) = (0, 0, Vec::new(), 0.0);
+    for entry in 0.. {
+        let lines: Vec<Row> = rows.by_ref().take(LINES).collect();
+        if lines.is_empty() {
+            break;
+        }
+        let (began, so_far) = (Instant::now(), thread_micros());
+        let transaction = connection.transaction().unwrap();
+        append(&transaction, &lines, entry, &mut seq, &mut last_cell);
+        transaction.commit().unwrap();
+        cpu += thread_micros() - so_far;
+        latencies.push(micros(began));
+    }
+    let took: f64 = latencies.iter().map(|took| f64::from(*took) / 1e6).sum();
+    latencies.sort_unstable();
+    let at = |share: usize| f64::from(latencies[(latencies.len() - 1) * share / 100]);
+    let lines = seq as f64;
+    tell(Sample { rate: lines / took, p50: at(50), p99: at(99), cpu: cpu / lines });
+}
+
+/// CPU time of this thread so far, microseconds.
+fn thread_micros() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux thread");
+    let on_cpu = text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+    on_cpu.expect("nanoseconds on the CPU") / 1000.0
 }
 
 type CellKey<'r> = (&'r str, &'r str, &'static str, &'r str, &'r str);
