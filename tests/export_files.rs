@@ -78,7 +78,7 @@ async fn what_is_exported_can_be_pushed_again_and_reads_back_exactly() {
     // The columns of the file that was pushed, as they were, then what the gateway says.
     let text = read(&csv);
     let rows: Vec<&str> = text.lines().collect();
-    let more = "report,marketplace,verdict,reasons,entry_index,seller_cuit,ncm";
+    let more = "report,marketplace,verdict,reasons,explanation,entry_index,seller_cuit,ncm";
     assert_eq!(rows[0], format!("{HEADER},{more}"));
     assert!(rows[1].starts_with(&format!("{},{name},partners/marketplace,", SALES[0])));
     assert!(rows[3].starts_with("'=HYPERLINK(1),O2,SALE,,'=1+1,1,999999999999.1234567891,"));

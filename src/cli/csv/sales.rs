@@ -39,11 +39,20 @@ pub const LAYOUT: Layout = Layout {
         "settlement_amount",
         "settlement_currency",
     ],
-    added: &["report", "marketplace", "verdict", "reasons", "entry_index", "seller_cuit", "ncm"],
+    added: &[
+        "report",
+        "marketplace",
+        "verdict",
+        "reasons",
+        "explanation",
+        "entry_index",
+        "seller_cuit",
+        "ncm",
+    ],
 };
 
 /// The columns of an export, in order: those of a marketplace's file, then what the gateway says.
-pub const EXPORTED: [&str; 25] = [
+pub const EXPORTED: [&str; 26] = [
     "line_id",
     "order_id",
     "kind",
@@ -66,6 +75,7 @@ pub const EXPORTED: [&str; 25] = [
     "marketplace",
     "verdict",
     "reasons",
+    "explanation",
     "entry_index",
     "seller_cuit",
     "ncm",
@@ -132,10 +142,17 @@ pub fn cells(exported: &ExportedSaleLine) -> [Cow<'_, str>; EXPORTED.len()] {
         exported.marketplace.as_str().into(),
         word(exported.verdict().as_str_name(), "VERDICT_").into(),
         exported.reasons.join(";").into(),
+        explanation(exported).into(),
         exported.entry_index.to_string().into(),
         exported.seller_cuit.as_str().into(),
         exported.ncm.as_str().into(),
     ]
+}
+
+/// The cause by which a line that exceeds its sale counts all the same; empty where there is none.
+pub fn explanation(exported: &ExportedSaleLine) -> String {
+    let cause = exported.explanation.as_ref().map(|explained| explained.cause().as_str_name());
+    cause.map(|name| word(name, "EXPLANATION_CAUSE_")).unwrap_or_default()
 }
 
 /// Text behind an apostrophe where a spreadsheet would take it for a formula, or where it begins
@@ -163,7 +180,7 @@ fn item(text: &str) -> Result<i32, String> {
 mod tests {
     use super::*;
     use crate::cli::csv::CsvFile;
-    use crate::proto::puente::sales::v1::{LineKind, Verdict};
+    use crate::proto::puente::sales::v1::{ExplanationCause, LineExplanation, LineKind, Verdict};
 
     #[test]
     fn an_export_has_every_column_of_the_layout_once() {
@@ -193,7 +210,11 @@ mod tests {
                 ..SaleLine::default()
             }),
             verdict: Verdict::AcceptedWithWarning.into(),
-            reasons: vec!["UNKNOWN_SKU".into(), "OUTSIDE_PERIOD".into()],
+            reasons: vec!["UNKNOWN_SKU".into(), "EXCEEDS_ORIGINAL".into()],
+            explanation: Some(LineExplanation {
+                cause: ExplanationCause::UnitError.into(),
+                ..LineExplanation::default()
+            }),
             ..ExportedSaleLine::default()
         };
         let ids = ["L1", "=1+1", "'=1", "''", "+x", "-x", "@x", "a,\"b\"", "\"", "a'b", "-1"];
@@ -204,6 +225,8 @@ mod tests {
             let cells = cells(line);
             assert!(!cells[0].starts_with(['=', '+', '-', '@']), "{}", cells[0]);
             assert_eq!(cells[5], "-1.5", "numbers stay numbers");
+            let said = EXPORTED.iter().zip(&cells).find(|(name, _)| **name == "explanation");
+            assert_eq!(said.unwrap().1, "UNIT_ERROR");
             writer.write_record(cells.iter().map(|cell| cell.as_bytes())).unwrap();
         }
         let folder = tempfile::tempdir().unwrap();

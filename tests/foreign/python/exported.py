@@ -28,7 +28,7 @@ def net(rows) -> dict:
     """Lines, quantity and amount by kind and currency, as the gateway counts them."""
     sums = collections.defaultdict(lambda: [0, decimal.Decimal(0), decimal.Decimal(0)])
     for row in rows:
-        if "EXCEEDS_ORIGINAL" in (row["reasons"] or "").split(";"):
+        if "EXCEEDS_ORIGINAL" in (row["reasons"] or "").split(";") and not row["explanation"]:
             continue
         quantity = decimal.Decimal(row["quantity"])
         amount = quantity * decimal.Decimal(row["unit_price"])

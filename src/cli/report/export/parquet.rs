@@ -22,6 +22,7 @@ use parquet::schema::types::ColumnPath;
 use prost::Message as _;
 use rust_decimal::Decimal;
 
+use crate::cli::csv::sales::explanation;
 use crate::cli::output::word;
 use crate::cli::{Failure, Outcome};
 use crate::proto::puente::sales::v1::{ExportedSaleLine, SaleLine};
@@ -62,6 +63,7 @@ message sale_lines {
   required binary marketplace (STRING);
   required binary verdict (STRING);
   optional binary reasons (STRING);
+  optional binary explanation (STRING);
   required int64 entry_index;
   optional binary seller_cuit (STRING);
   optional binary ncm (STRING);
@@ -210,7 +212,7 @@ impl Column {
 }
 
 /// The cells of a line in the order of [`SCHEMA`], or the column that is at fault.
-fn cells(exported: &ExportedSaleLine) -> Result<[Cell; 27], &'static str> {
+fn cells(exported: &ExportedSaleLine) -> Result<[Cell; 28], &'static str> {
     let line = exported.line.as_ref().ok_or("line")?;
     let (micros, offset, day) = moment(line).ok_or("sold_at")?;
     Ok([
@@ -241,6 +243,7 @@ fn cells(exported: &ExportedSaleLine) -> Result<[Cell; 27], &'static str> {
         text(&exported.marketplace),
         text(&word(exported.verdict().as_str_name(), "VERDICT_")),
         known(&exported.reasons.join(";")),
+        known(&explanation(exported)),
         Cell::Long(exported.entry_index),
         known(&exported.seller_cuit),
         known(&exported.ncm),
