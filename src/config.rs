@@ -58,6 +58,9 @@ pub struct Config {
     /// Sales reports.
     #[serde(default)]
     pub reports: ReportSettings,
+    /// Questions about sales.
+    #[serde(default)]
+    pub analytics: AnalyticsSettings,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetrySettings,
@@ -134,6 +137,15 @@ impl Default for ReportSettings {
     fn default() -> Self {
         Self { open_days: 90, open_per_partner: 500 }
     }
+}
+
+/// Section `[analytics]`: what answers about sales tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnalyticsSettings {
+    /// Partners of the role ANALYST are told no figure about a group of fewer sellers than this;
+    /// 0 or 1 keeps nothing back. Set it in production, to 5 or more. Default 0.
+    pub least_sellers: u32,
 }
 
 /// Why a configuration cannot be used: one line with file, line, key, reason and what to do.

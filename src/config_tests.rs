@@ -34,6 +34,7 @@ fn the_sample_names_every_knob_with_its_default() {
     assert_eq!(config.quota, Quota::default());
     assert_eq!(config.writer, WriterSettings::default());
     assert_eq!(config.audit, AuditSettings::default());
+    assert_eq!(config.analytics, AnalyticsSettings::default());
     assert_eq!(config.telemetry, TelemetrySettings::default());
     assert_eq!((config.listen, config.admin_listen), (listen(), admin_listen()));
 

@@ -90,6 +90,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     let store = Arc::new(SqliteStore::open(&config.store_path())?);
     let mut app = App::start(store, env.clone(), writer_limits(config)).await?;
     app.report_rules = report_rules(config);
+    app.least_sellers = config.analytics.least_sellers;
     beside.spawn(app.clone().keep_fresh());
     beside.spawn(app.clone().keep_reports());
 

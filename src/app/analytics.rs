@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::small_groups::{self, Groups};
 use super::{App, decode, reports};
 use crate::change::Kind;
 use crate::domain::analytics::{Dimension, Measure, RollupCell};
@@ -18,11 +19,13 @@ use crate::domain::decimal::Totals;
 use crate::domain::exchange::{Rate, Rates};
 use crate::domain::exporter::argentine_day;
 use crate::domain::listing::Listing;
-use crate::domain::ranking::{self, ListingSums, RankedListing, TopListings};
+use crate::domain::ranking::{RankedListing, TopListings};
 use crate::domain::report::Report;
-use crate::domain::summary::{self, SummaryRow};
+use crate::domain::role::Role;
+use crate::domain::summary::{self, RowKey, SummaryRow};
+use crate::domain::suppression::Hidden;
 use crate::error::{Error, Result};
-use crate::store::{PageQuery, RollupQuery};
+use crate::store::{self, PageQuery, RollupQuery};
 
 /// The most rows of a summary.
 const MAX_ROWS: usize = 10_000;
@@ -34,11 +37,13 @@ const MAX_CELLS: usize = 500_000;
 pub struct Sight {
     /// Whose.
     pub visibility: Visibility,
+    /// Of how many sellers a group must be for them to learn about it, 2 or more; `None` if of any.
+    pub least_sellers: Option<usize>,
 }
 
 impl From<Visibility> for Sight {
     fn from(visibility: Visibility) -> Self {
-        Self { visibility }
+        Self { visibility, least_sellers: None }
     }
 }
 
@@ -102,12 +107,15 @@ pub struct TopProduct {
     /// What it sold in the days compared with; the amount means nothing where the ranking has no
     /// currency.
     pub before: Option<Totals>,
+    /// Whether it is not for the caller to learn about: there is nothing but its NCM code, and not
+    /// that where too few sellers sold goods of it.
+    pub suppressed: bool,
 }
 
 /// How many of the ranked listings belong to a tariff chapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChapterShare {
-    /// Two digits.
+    /// Two digits; empty for all of which too few sellers sold to be named.
     pub chapter: String,
     /// Its title in Spanish; empty if the nomenclature does not have it.
     pub title: String,
@@ -118,7 +126,9 @@ pub struct ChapterShare {
 impl App {
     /// Whose sales a caller may ask about.
     pub fn sight(&self, caller: &Caller) -> Sight {
-        Sight::from(caller.visibility())
+        let least = (caller.role() == Role::Analyst && self.least_sellers > 1)
+            .then_some(self.least_sellers as usize);
+        Sight { visibility: caller.visibility(), least_sellers: least }
     }
 
     /// Ranks listings by `measure`; a marketplace sees its own, whatever it asks for.
@@ -136,12 +146,11 @@ impl App {
     ) -> Result<Ranking> {
         let Question { query, compare_with, rates } = question;
         let earlier = earlier(&query, compare_with)?;
-        let by = vec![Dimension::Listing, Dimension::NcmChapter];
-        let cells = self.cells(sight, query.clone(), by).await?;
         let limit = limit as usize;
-        let sums = cells.iter().map(ListingSums::from);
-        let TopListings { listings, currency, rates: used } =
-            ranking::top(sums, measure, limit, &rates)?;
+        let ranking = store::Ranking { measure, limit, rates: rates.clone() };
+        let asked = bounded(sight, query.clone());
+        let top = self.store.top(asked, ranking).await?.ok_or_else(too_many)?;
+        let TopListings { listings, currency, rates: used } = top;
         let mut products = self.titled(listings).await?;
         // Those that equal the last one compete for its place by their skus.
         products.sort_by(|a, b| {
@@ -151,6 +160,11 @@ impl App {
                 .then_with(|| (&a.sku, &a.sums.listing).cmp(&(&b.sku, &b.sums.listing)))
         });
         products.truncate(limit);
+        if let Some(least) = sight.least_sellers {
+            let chapters = self.conceal_products(sight, query, least, &mut products).await?;
+            let terms = Terms::of(&rates, used, None);
+            return Ok(Ranking { products, chapters, currency, terms });
+        }
         let currency = currency.or_else(|| query.currency.clone());
         let mut terms = Terms::of(&rates, used, earlier);
         if let Some(earlier) = earlier {
@@ -219,6 +233,7 @@ impl App {
                 title: listing.map(|listing| listing.title.to_string()).unwrap_or_default(),
                 sums,
                 before: None,
+                suppressed: false,
             }
         });
         Ok(products.collect())
@@ -238,16 +253,20 @@ impl App {
         let Question { query, compare_with, rates } = question;
         let earlier = earlier(&query, compare_with)?;
         let mut terms = Terms::of(&rates, Vec::new(), earlier);
-        let cells = self.cells(sight, query.clone(), dimensions.to_vec()).await?;
-        terms.also(&rates, &cells)?;
-        let now = summary::sums(&cells, dimensions, &rates)?;
-        let mut before = None;
-        if let Some(earlier) = earlier {
-            let cells = self.earlier_cells(sight, query, earlier, dimensions).await?;
-            terms.also(&rates, &cells)?;
-            before = Some(summary::sums(&cells, dimensions, &rates)?);
+        let asked = Asked { query, dimensions, rates: &rates };
+        let now = self.table(sight, &asked, None, &mut terms).await?;
+        let before = match earlier {
+            Some(earlier) => Some(self.table(sight, &asked, Some(earlier), &mut terms).await?),
+            None => None,
+        };
+        let (before, hidden_before) = match before {
+            Some(Table { sums, hidden }) => (Some(sums), hidden),
+            None => (None, None),
+        };
+        let mut rows = summary::rows(now.sums, before, with_shares)?;
+        if let Some(hidden) = now.hidden {
+            rows = small_groups::conceal(rows, dimensions, &hidden, hidden_before.as_ref());
         }
-        let rows = summary::rows(now, before, with_shares)?;
         if rows.len() > MAX_ROWS {
             return Err(Error::invalid(
                 "TOO_MANY_ROWS",
@@ -262,53 +281,60 @@ impl App {
         Ok(Summary { rows, terms })
     }
 
-    /// The cells of earlier days, each with the day that it is compared with.
-    async fn earlier_cells(
+    /// The sums of the days asked about, or of the earlier ones, and what is to be hidden of them.
+    async fn table(
         &self,
         sight: &Sight,
-        mut query: RollupQuery,
-        earlier: Earlier,
-        dimensions: &[Dimension],
-    ) -> Result<Vec<RollupCell>> {
-        (query.from, query.to) = (Some(earlier.first()), Some(earlier.last()));
-        let mut by = dimensions.to_vec();
-        if !earlier.keeps_months() && dimensions.iter().any(|dimension| dimension.is_of_time()) {
-            by.push(Dimension::Day);
+        asked: &Asked<'_>,
+        earlier: Option<Earlier>,
+        terms: &mut Terms,
+    ) -> Result<Table> {
+        let Asked { query, dimensions, rates } = asked;
+        let (mut query, mut by) = (query.clone(), dimensions.to_vec());
+        if let Some(earlier) = earlier {
+            (query.from, query.to) = (Some(earlier.first()), Some(earlier.last()));
+            if !earlier.keeps_months() && by.iter().any(|dimension| dimension.is_of_time()) {
+                by.push(Dimension::Day);
+            }
+        }
+        let groups = match sight.least_sellers {
+            Some(least) => Groups::of(least, &mut query, dimensions)?,
+            None => None,
+        };
+        if let Some(groups) = &groups {
+            by = groups.known_by(by);
         }
         let mut cells = self.cells(sight, query, by).await?;
-        for cell in &mut cells {
-            cell.day = earlier.stands_for(cell.day);
+        for cell in cells.iter_mut() {
+            cell.day = earlier.map_or(cell.day, |earlier| earlier.stands_for(cell.day));
         }
-        Ok(cells)
+        let hidden = match &groups {
+            Some(groups) => {
+                let hidden = groups.hidden(&mut cells)?;
+                Some(Hidden { converted: rates.target().is_some(), ..hidden })
+            }
+            None => None,
+        };
+        terms.also(rates, &cells)?;
+        let shown = groups.as_ref().map_or(*dimensions, |groups| &groups.shown);
+        Ok(Table { sums: summary::sums(&cells, shown, rates)?, hidden })
     }
 
     /// The cells that a question by these dimensions is about, as far as the caller may ask.
-    async fn cells(
+    pub(super) async fn cells(
         &self,
         sight: &Sight,
         mut query: RollupQuery,
         by: Vec<Dimension>,
     ) -> Result<Vec<RollupCell>> {
-        if let Some(own) = sight.visibility.owner() {
-            query.marketplace = Some(own.to_string());
-        }
-        (query.by, query.at_most) = (Some(by), Some(MAX_CELLS));
+        query = bounded(sight, query);
+        query.by = Some(by);
         let cells = self.store.rollups(query).await?;
-        if cells.len() > MAX_CELLS {
-            return Err(Error::invalid(
-                "TOO_MANY_ROWS",
-                "period",
-                format!(
-                    "the question is about more than {MAX_CELLS} sums: narrow the period or \
-                     the filter, or sum by something coarser"
-                ),
-            ));
-        }
-        Ok(cells)
+        if cells.len() > MAX_CELLS { Err(too_many()) } else { Ok(cells) }
     }
 
     /// How listings spread over chapters, the most frequent first, equal ones by chapter.
-    fn chapters(&self, products: &[TopProduct]) -> Vec<ChapterShare> {
+    pub(super) fn chapters(&self, products: &[TopProduct]) -> Vec<ChapterShare> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for chapter in products.iter().filter_map(|one| one.sums.ncm.get(..2)) {
             *counts.entry(chapter).or_default() += 1;
@@ -327,6 +353,19 @@ impl App {
         shares.sort_by_key(|share| std::cmp::Reverse(share.products));
         shares
     }
+}
+
+/// What a table of sums is asked for.
+struct Asked<'q> {
+    query: RollupQuery,
+    dimensions: &'q [Dimension],
+    rates: &'q Rates,
+}
+
+/// Sums, and what is to be hidden of them where small groups are.
+struct Table {
+    sums: BTreeMap<RowKey, Totals>,
+    hidden: Option<Hidden>,
 }
 
 impl Terms {
@@ -348,6 +387,26 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// The query as far as the caller may ask, and as far as memory goes.
+fn bounded(sight: &Sight, mut query: RollupQuery) -> RollupQuery {
+    if let Some(own) = sight.visibility.owner() {
+        query.marketplace = Some(own.to_string());
+    }
+    query.at_most = Some(MAX_CELLS);
+    query
+}
+
+fn too_many() -> Error {
+    Error::invalid(
+        "TOO_MANY_ROWS",
+        "period",
+        format!(
+            "the question is about more than {MAX_CELLS} sums: narrow the period or the filter, \
+             or sum by something coarser"
+        ),
+    )
 }
 
 /// The days to compare those of the query with.

@@ -25,6 +25,7 @@ pub mod reference;
 pub mod reports;
 pub mod revisions;
 pub mod sellers;
+pub mod small_groups;
 pub mod sync;
 pub mod verifications;
 pub mod write;
@@ -65,6 +66,8 @@ pub struct App {
     pub known_exporters: Arc<known::KnownExporters>,
     /// How long reports stay open, and how many.
     pub report_rules: ReportRules,
+    /// Of how many sellers a group must be for an analyst to learn about it; below 2, of any.
+    pub least_sellers: u32,
 }
 
 impl App {
@@ -80,6 +83,7 @@ impl App {
             catalog: Arc::new(catalog::Catalog::default()),
             known_exporters: Arc::new(known::KnownExporters::default()),
             report_rules: ReportRules::default(),
+            least_sellers: 0,
         };
         app.refresh(Kind::Partner).await?;
         app.refresh(Kind::ReferenceTable).await?;

@@ -44,6 +44,7 @@ pub mod scope;
 pub mod size_class;
 pub mod sold_at;
 pub mod summary;
+pub mod suppression;
 pub mod text;
 pub mod unit;
 pub mod verification;

@@ -6,6 +6,7 @@
 //! who asks or over which transport; rows stop here.
 
 pub mod check;
+pub mod cube;
 pub mod sqlite;
 pub mod writer;
 
@@ -24,10 +25,12 @@ use self::check::SumsCheck;
 use crate::change::{
     BatchAnswer, Change, Committed, Kind, LineBatch, OrderCounts, Record, Refusal,
 };
-use crate::domain::analytics::{Dimension, RollupCell};
+use crate::domain::analytics::{Dimension, Measure, RollupCell};
+use crate::domain::exchange::Rates;
 use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
 use crate::domain::period::Period;
+use crate::domain::ranking::TopListings;
 use crate::domain::request_id::RequestId;
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 use crate::domain::text::LineId;
@@ -77,6 +80,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rollup cells that match.
     async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>>;
+
+    /// The listings that sold best, over rollup cells that match; `None` if there are more listings
+    /// than [`RollupQuery::at_most`].
+    ///
+    /// # Errors
+    /// Those of [`ranking::top`](crate::domain::ranking::top).
+    async fn top(&self, query: RollupQuery, ranking: Ranking) -> Result<Option<TopListings>>;
 
     /// Lines of a report that match, in the order they were stored.
     async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>>;
@@ -294,6 +304,17 @@ pub struct KindTotal {
     pub quantity: Decimal,
     /// The sum of quantity x unit price, exact.
     pub amount: Decimal,
+}
+
+/// How to rank listings.
+#[derive(Clone, Debug)]
+pub struct Ranking {
+    /// By what.
+    pub measure: Measure,
+    /// How many, beside those that equal the last.
+    pub limit: usize,
+    /// Rates to convert amounts at.
+    pub rates: Rates,
 }
 
 /// Which rollup cells to read; `None` and empty mean all.

@@ -6,6 +6,7 @@ mod documents;
 mod export;
 mod ledger;
 mod lines;
+mod months;
 mod rebatching;
 mod sums;
 

@@ -6,12 +6,13 @@ use super::*;
 use crate::change::{Actor, BatchAnswer, LineBatch, OrderCounts, Record, RequestKey};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
+use crate::domain::ranking::TopListings;
 use crate::domain::request_id::RequestId;
 use crate::domain::text::LineId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
 use crate::store::check::SumsCheck;
 use crate::store::{
-    ExportPage, ExportQuery, HeldLine, LineQuery, PageQuery, ReportProgress, RollupQuery,
+    ExportPage, ExportQuery, HeldLine, LineQuery, PageQuery, Ranking, ReportProgress, RollupQuery,
     StoredEntry, StoredLine, StoredRequest,
 };
 
@@ -51,6 +52,9 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn rollups(&self, _: RollupQuery) -> Result<Vec<RollupCell>> {
+        unimplemented!()
+    }
+    async fn top(&self, _: RollupQuery, _: Ranking) -> Result<Option<TopListings>> {
         unimplemented!()
     }
     async fn lines(&self, _: LineQuery) -> Result<Vec<StoredLine>> {

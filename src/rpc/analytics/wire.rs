@@ -220,7 +220,11 @@ fn exchange_rate(rate: Rate) -> proto::ExchangeRate {
 }
 
 fn product(rank: i32, one: TopProduct, priced: bool) -> proto::TopProduct {
-    let TopProduct { sums, sku, title, before } = one;
+    let TopProduct { sums, sku, title, before, suppressed } = one;
+    if suppressed {
+        let ncm = pointed(&sums.ncm);
+        return proto::TopProduct { rank, ncm, suppressed: Some(true), ..Default::default() };
+    }
     let before = before.map(|before| {
         let told = self::before(&sums.sums, &before);
         // Amounts of several currencies mean nothing together.

@@ -5,6 +5,7 @@
 //! request, move the head, commit, and only then answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -12,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, Transa
 
 use super::documents::{self, signed, unsigned};
 use super::lines::{self, Kept, Lines};
+use super::months::{self, Months};
 use super::{expected, explanations, failure, orders};
 use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
@@ -21,8 +23,18 @@ use crate::store::{Group, Judged, StoredRequest};
 /// What the writer's last transaction left, so that the next need not read it again.
 ///
 /// It holds only as long as nobody else has written, and is gone once a transaction fails.
-#[derive(Default)]
-pub struct Memory(Option<Last>);
+pub struct Memory {
+    last: Option<Last>,
+    /// Who is told what each transaction has added to sums.
+    months: Arc<Months>,
+}
+
+impl Memory {
+    /// Nothing yet; `months` are told what comes.
+    pub fn beside(months: Arc<Months>) -> Self {
+        Self { last: None, months }
+    }
+}
 
 struct Last {
     /// SQLite's number for what others have written, as of that transaction.
@@ -41,6 +53,7 @@ pub fn commit(
         Ok(judged) => Ok(judged),
         Err(fault) => {
             rollback(connection);
+            memory.months.lost();
             if group.changes.len() == 1 || !is_data_fault(&fault) {
                 return Err(failure(&fault));
             }
@@ -74,10 +87,12 @@ fn one_by_one(
             Ok(one) => judged.extend(one),
             Err(fault) if is_data_fault(&fault) => {
                 rollback(connection);
+                memory.months.lost();
                 judged.push(Err(Refusal::Unrecordable(fault.to_string())));
             }
             Err(fault) => {
                 rollback(connection);
+                memory.months.lost();
                 return Err(failure(&fault));
             }
         }
@@ -109,7 +124,7 @@ fn attempt(
     memory: &mut Memory,
     group: &Group,
 ) -> rusqlite::Result<Vec<Judged>> {
-    let last = memory.0.take();
+    let last = memory.last.take();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = transaction
         .prepare_cached("PRAGMA data_version")?
@@ -123,9 +138,17 @@ fn attempt(
     for (change, salt) in group.changes.iter().zip(&group.salts) {
         judged.push(pass.apply(change, group.at, salt)?);
     }
-    let (tree, kept) = pass.done()?;
+    let (tree, mut kept) = pass.done()?;
+    let steps = months::steps(kept.moved(), group, &judged);
+    // Before it is durable: whoever sees the lines must know that sums of them are on their way.
+    if !steps.is_empty() {
+        memory.months.announce(tree.size());
+    }
     transaction.commit()?;
-    memory.0 = Some(Last { version, tree, kept });
+    if !steps.is_empty() {
+        memory.months.take(tree.size(), steps);
+    }
+    memory.last = Some(Last { version, tree, kept });
     Ok(judged)
 }
 

@@ -11,7 +11,7 @@ use super::closed::Closed;
 use super::documents::{signed, unsigned};
 use super::line_tables::{Identity, Insert};
 use super::originals::Originals;
-use super::rollups::{Added, Sums};
+use super::rollups::{Added, Moved, Sums};
 use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
 use crate::domain::fault::Fault;
 use crate::domain::sale::WarningReason;
@@ -21,6 +21,13 @@ use crate::domain::sale::WarningReason;
 pub struct Kept {
     next_seq: Option<i64>,
     sums: Sums,
+}
+
+impl Kept {
+    /// Gives away what the transaction has added to cells.
+    pub fn moved(&mut self) -> Vec<Moved> {
+        self.sums.moved()
+    }
 }
 
 /// Stores lines, batch after batch, within one transaction.

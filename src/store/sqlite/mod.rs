@@ -14,6 +14,7 @@ mod export;
 mod group;
 mod line_tables;
 mod lines;
+mod months;
 mod orders;
 mod originals;
 mod questions;
@@ -31,14 +32,16 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
 use self::checkpointer::{Checkpointer, Pace};
+use self::months::Months;
 use super::check::SumsCheck;
 use super::{
-    ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, ReportProgress,
-    RollupQuery, Store, StoredEntry, StoredLine, StoredRequest,
+    ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, Ranking,
+    ReportProgress, RollupQuery, Store, StoredEntry, StoredLine, StoredRequest,
 };
 use crate::change::{BatchAnswer, Kind, LineBatch, OrderCounts, Record};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
+use crate::domain::ranking::TopListings;
 use crate::domain::request_id::RequestId;
 use crate::domain::text::LineId;
 use crate::error::{Error, Result};
@@ -60,6 +63,8 @@ pub struct SqliteStore {
     /// `None` only while the store is dropped.
     jobs: Option<std::sync::mpsc::Sender<Job>>,
     writer: Option<std::thread::JoinHandle<()>>,
+    months: Arc<Months>,
+    summing: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Readers>,
 }
 
@@ -87,11 +92,17 @@ impl SqliteStore {
         let own = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
         let mut checkpointer = Checkpointer::start(&mut connection, own, Pace::default())
             .map_err(|e| Error::internal(format!("thread for the log: {e}")))?;
+        let months = Arc::new(Months::new(path));
+        let keeping = months.clone();
+        let summing = std::thread::Builder::new()
+            .name("puente-months".into())
+            .spawn(move || keeping.keep())
+            .map_err(|e| Error::internal(format!("thread of sums: {e}")))?;
+        let mut memory = group::Memory::beside(months.clone());
         let (jobs, queue) = std::sync::mpsc::channel::<Job>();
         let writer = std::thread::Builder::new()
             .name("puente-writer".into())
             .spawn(move || {
-                let mut memory = group::Memory::default();
                 while let Ok(job) = queue.recv() {
                     // Whoever went away learns the outcome by its request key.
                     match job {
@@ -113,7 +124,19 @@ impl SqliteStore {
             idle: Mutex::new(Vec::new()),
             room: Arc::new(Semaphore::new(READERS)),
         };
-        Ok(Self { jobs: Some(jobs), writer: Some(writer), readers: Arc::new(readers) })
+        Ok(Self {
+            jobs: Some(jobs),
+            writer: Some(writer),
+            months,
+            summing: Some(summing),
+            readers: Arc::new(readers),
+        })
+    }
+
+    /// Waits until sums by month are as current as the cells; says whether they are held.
+    #[cfg(test)]
+    pub fn sums_by_month(&self) -> bool {
+        self.months.settled()
     }
 
     /// Hands a job to the writer's thread and waits for its answer.
@@ -170,6 +193,11 @@ impl Drop for SqliteStore {
     /// can write leaves one whole file behind, without a log beside it.
     fn drop(&mut self) {
         self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.months.stop();
+        if let Some(summing) = self.summing.take() {
+            // It has nothing to tell.
+            let _ended = summing.join();
+        }
         drop(self.jobs.take());
         if let Some(writer) = self.writer.take() {
             // It catches panics by itself; there is nothing to tell if it ended by one.
@@ -229,7 +257,17 @@ impl Store for SqliteStore {
     }
 
     async fn rollups(&self, query: RollupQuery) -> Result<Vec<RollupCell>> {
-        self.read(move |c| questions::rollups(c, &query)).await
+        let months = self.months.clone();
+        self.read(move |c| match months.rollups(c, &query)? {
+            Some(cells) => Ok(cells),
+            None => questions::rollups(c, &query),
+        })
+        .await
+    }
+
+    async fn top(&self, query: RollupQuery, ranking: Ranking) -> Result<Option<TopListings>> {
+        let months = self.months.clone();
+        Ok(self.read(move |c| months.top(c, query, &ranking)).await??)
     }
 
     async fn lines(&self, query: LineQuery) -> Result<Vec<StoredLine>> {

@@ -82,9 +82,41 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
     Ok(ReportProgress { totals: totals?, ..counts.unwrap_or_default() })
 }
 
-/// Rollup cells that match; cells of the same dimensions in several reports come separately, those
-/// of abandoned reports not at all.
+/// Rollup cells that match; cells of the same dimensions in several reports come separately where
+/// they are not merged, those of abandoned reports not at all.
 pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result<Vec<RollupCell>> {
+    let Some(by) = &query.by else {
+        let mut cells = Vec::new();
+        each_cell(connection, query, |cell| {
+            cells.push(cell);
+            Ok(true)
+        })?;
+        return Ok(cells);
+    };
+    let mut merging = Merging::by(by);
+    merge(connection, query, &mut merging)?;
+    Ok(merging.cells())
+}
+
+/// Merges the cells that match, until there are more than the query takes.
+pub fn merge(
+    connection: &Connection,
+    query: &RollupQuery,
+    merging: &mut Merging,
+) -> rusqlite::Result<()> {
+    let most = query.at_most.unwrap_or(usize::MAX);
+    each_cell(connection, query, |cell| {
+        merging.add(cell).map_err(unfit)?;
+        Ok(merging.len() <= most)
+    })
+}
+
+/// Hands over the cells that match one by one, as long as more are wanted.
+fn each_cell(
+    connection: &Connection,
+    query: &RollupQuery,
+    mut take: impl FnMut(RollupCell) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<()> {
     let mut conditions: BTreeMap<&str, String> = BTreeMap::new();
     let mut equal = |condition: &'static str, value: &Option<String>| {
         if let Some(value) = value {
@@ -136,15 +168,12 @@ pub fn rollups(connection: &Connection, query: &RollupQuery) -> rusqlite::Result
     // What holds no line but those explained later is as if it were not there yet.
     let counts = |cell: &rusqlite::Result<RollupCell>| !matches!(cell, Ok(cell) if cell.lines == 0);
     let mut rows = statement.query_map(params_from_iter(values), before)?.filter(counts);
-    let Some(by) = &query.by else { return rows.collect() };
-    let mut merging = Merging::by(by);
-    let most = query.at_most.unwrap_or(usize::MAX);
-    while merging.len() <= most
-        && let Some(cell) = rows.next().transpose()?
-    {
-        merging.add(cell).map_err(unfit)?;
+    while let Some(cell) = rows.next().transpose()? {
+        if !take(cell)? {
+            break;
+        }
     }
-    Ok(merging.cells())
+    Ok(())
 }
 
 fn cell(row: &Row<'_>) -> rusqlite::Result<RollupCell> {

@@ -28,6 +28,16 @@ pub struct Sums {
     reports: HashMap<String, OfReport>,
     /// The highest cell in use; read when the first new cell is needed.
     last_cell: Option<i64>,
+    /// What the transaction has added to cells so far.
+    moved: Vec<Moved>,
+}
+
+/// What lines of a marketplace have added to cells, with the sign of their kinds.
+pub struct Moved {
+    /// The marketplace.
+    pub marketplace: PartnerId,
+    /// What came to each cell.
+    pub cells: Vec<(CellKey, Totals)>,
 }
 
 /// The sums of one report that were asked for.
@@ -163,7 +173,9 @@ impl Sums {
     pub fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for (key, report) in &mut self.reports {
             write_totals(connection, key, &mut report.totals)?;
-            write_cells(connection, key, report)?;
+            if !report.changed.is_empty() {
+                self.moved.push(write_cells(connection, key, report)?);
+            }
         }
         Ok(())
     }
@@ -171,6 +183,11 @@ impl Sums {
     /// Lets go of what is kept of a report, which somebody else has written.
     pub fn forget(&mut self, report: &str) {
         self.reports.remove(report);
+    }
+
+    /// Gives away what was added to cells since this was asked last.
+    pub fn moved(&mut self) -> Vec<Moved> {
+        std::mem::take(&mut self.moved)
     }
 
     /// Lets go of what is kept where it has become too much.
@@ -236,7 +253,12 @@ fn write_totals(
     Ok(())
 }
 
-fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rusqlite::Result<()> {
+fn write_cells(
+    connection: &Connection,
+    key: &str,
+    report: &mut OfReport,
+) -> rusqlite::Result<Moved> {
+    let mut moved = Vec::with_capacity(report.changed.len());
     let OfReport { marketplace, cells, changed, .. } = report;
     let mut update = connection.prepare_cached(
         "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4, orders = ?5 \
@@ -250,8 +272,11 @@ fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rus
     )?;
     for place in changed.drain(..) {
         let cell = &mut cells[place];
-        let added = std::mem::take(&mut cell.added);
-        cell.held = plus(cell.held, cell.key.kind.net(added))?;
+        let added = cell.key.kind.net(std::mem::take(&mut cell.added));
+        cell.held = plus(cell.held, added)?;
+        if added.lines > 0 {
+            moved.push((cell.key.clone(), added));
+        }
         let lines = signed(cell.held.lines);
         // Until the report is sealed each sale counts as an order.
         let orders = (cell.key.kind == SaleKind::Sale).then_some(lines);
@@ -284,12 +309,12 @@ fn write_cells(connection: &Connection, key: &str, report: &mut OfReport) -> rus
             orders,
         ])?;
     }
-    Ok(())
+    Ok(Moved { marketplace: marketplace.clone(), cells: moved })
 }
 
 /// A key as the table has it: day, listing, destination, then what the listing adds to it, which
 /// is seller, ncm, channel, province, size class.
-fn columns<'k>(
+pub fn columns<'k>(
     marketplace: &PartnerId,
     key: &'k CellKey,
 ) -> (String, Cow<'k, str>, String, [&'k str; 5]) {

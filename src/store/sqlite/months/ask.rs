@@ -1,0 +1,129 @@
+//! Questions answered by sums by month, with the days beside whole months by daily cells.
+//!
+//! Enters: queries. Leaves: cells and rankings, the same as daily cells alone would give. A question
+//! waits a moment for what was committed before it.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::Months;
+use crate::domain::analytics::{Dimension, RollupCell};
+use crate::domain::coarse::Merging;
+use crate::domain::fault::Fault;
+use crate::domain::ranking::{self, ListingSums, TopListings};
+use crate::store::cube::{Cube, Reach, reach};
+use crate::store::sqlite::rollups::unfit;
+use crate::store::sqlite::{group, questions};
+use crate::store::{Ranking, RollupQuery};
+
+/// How long a question waits for what was committed before it.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+impl Months {
+    /// Cells by sums by month, with the days beside whole months by daily cells; `None` where the
+    /// daily cells must answer alone.
+    pub fn rollups(
+        &self,
+        connection: &Connection,
+        query: &RollupQuery,
+    ) -> rusqlite::Result<Option<Vec<RollupCell>>> {
+        let Some(by) = &query.by else { return Ok(None) };
+        let Some(reach) = answerable(query, by) else { return Ok(None) };
+        self.with_cube(connection, &reach, |cube| {
+            let mut merging = Merging::by(by);
+            let most = query.at_most.unwrap_or(usize::MAX);
+            for cell in cube.cells(query, &reach, by).map_err(unfit)? {
+                if merging.len() <= most {
+                    merging.add(cell).map_err(unfit)?;
+                }
+            }
+            for query in beside(query, &reach) {
+                questions::merge(connection, &query, &mut merging)?;
+            }
+            Ok(merging.cells())
+        })
+    }
+
+    /// The listings that sold best, by sums by month as far as they go.
+    pub fn top(
+        &self,
+        connection: &Connection,
+        mut query: RollupQuery,
+        ranking: &Ranking,
+    ) -> rusqlite::Result<Result<Option<TopListings>, Fault>> {
+        let by = [Dimension::Listing, Dimension::NcmChapter];
+        query.by = Some(by.to_vec());
+        let Ranking { measure, limit, rates } = ranking;
+        let rank = |cells: &[RollupCell], held: Vec<ListingSums<'_>>| {
+            if cells.len() + held.len() > query.at_most.unwrap_or(usize::MAX) {
+                return Ok(None);
+            }
+            let sums = held.into_iter().chain(cells.iter().map(ListingSums::from));
+            ranking::top(sums, *measure, *limit, rates).map(Some)
+        };
+        if let Some(reach) = answerable(&query, &by) {
+            let ranked = self.with_cube(connection, &reach, |cube| {
+                let mut merging = Merging::by(&by);
+                for query in beside(&query, &reach) {
+                    questions::merge(connection, &query, &mut merging)?;
+                }
+                let held = cube.listings(&query, &reach).map_err(unfit)?;
+                Ok(rank(&merging.cells(), held))
+            })?;
+            if let Some(ranked) = ranked {
+                return Ok(ranked);
+            }
+        }
+        Ok(rank(&questions::rollups(connection, &query)?, Vec::new()))
+    }
+
+    /// Asks the sums in memory, if they hold all that was durable when asked and, where days beside
+    /// them are asked about, exactly what the connection's snapshot does.
+    fn with_cube<T>(
+        &self,
+        connection: &Connection,
+        reach: &Reach,
+        ask: impl FnOnce(&Cube) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        let mut snapshot = u64::MAX;
+        let mut wanted = self.durable.load(Ordering::SeqCst);
+        if !reach.days.is_empty() {
+            snapshot = group::tree(connection)?.size();
+            wanted = self.announced.load(Ordering::SeqCst);
+        }
+        let upto = || self.upto.load(Ordering::SeqCst);
+        if upto() < wanted {
+            let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout_while(inbox, PATIENCE, |_| upto() < wanted);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+        let held = self.held();
+        let Some(cube) = &held.cube else { return Ok(None) };
+        if upto() < wanted || upto() > snapshot {
+            return Ok(None);
+        }
+        ask(cube).map(Some)
+    }
+}
+
+/// How far sums by month can answer, if at all.
+fn answerable(query: &RollupQuery, by: &[Dimension]) -> Option<Reach> {
+    let by_day = by.iter().any(|one| matches!(one, Dimension::Day | Dimension::Week));
+    let by_report = query.report.is_some() || query.reports.is_some();
+    if by_day || by_report || query.explained_by.is_some() {
+        return None;
+    }
+    let by_month = by.iter().any(|one| matches!(one, Dimension::Month | Dimension::Quarter));
+    Some(reach(query.from, query.to, by_month)).filter(Reach::holds_months)
+}
+
+/// The same query about each span of days beside whole months.
+fn beside(query: &RollupQuery, reach: &Reach) -> Vec<RollupQuery> {
+    let spans = reach.days.iter();
+    spans
+        .map(|(from, to)| RollupQuery { from: Some(*from), to: Some(*to), ..query.clone() })
+        .collect()
+}
