@@ -175,6 +175,19 @@ pub enum Expect {
         /// How many there must not be yet.
         than: u32,
     },
+    /// The owner has no document of a kind with a value in a column and in one of some states.
+    NoneLike {
+        /// What they are.
+        kind: Kind,
+        /// Whose.
+        owner: PartnerId,
+        /// The column, one of [`Kind::columns`].
+        column: &'static str,
+        /// The value in it.
+        value: String,
+        /// The states.
+        states: &'static [&'static str],
+    },
 }
 
 /// One thing to be written.
@@ -332,6 +345,13 @@ pub enum Refusal {
         kind: Kind,
         /// How many it may have.
         most: u32,
+    },
+    /// The owner has a document already that there may be only one of.
+    Held {
+        /// What it is.
+        kind: Kind,
+        /// Its key.
+        key: String,
     },
     /// The request id was used with another body.
     RequestIdReused,

@@ -110,3 +110,24 @@ async fn a_verification_is_asked_for_decided_and_follows_the_exporter() {
     let queue = app.list_verifications(&registry, None, 10, String::new()).await.unwrap();
     assert!(queue.items.is_empty());
 }
+
+#[tokio::test]
+async fn of_requests_at_once_for_one_company_one_stands() {
+    let stage = Stage::set().await;
+    let cuit: Cuit = COOP.parse().unwrap();
+    let intents: Vec<_> = (0..8).map(|_| stage.intent("market")).collect();
+    let asking = intents.iter().map(|intent| stage.app.request_verification(intent, cuit, None));
+    let (stands, refused): (Vec<_>, Vec<_>) =
+        futures_util::future::join_all(asking).await.into_iter().partition(Result::is_ok);
+    assert_eq!((stands.len(), refused.len()), (1, 7));
+    let key = stands[0].as_ref().unwrap().value.value.id.to_string();
+    for refusal in refused.into_iter().map(Result::unwrap_err) {
+        assert_eq!(refusal.reason, "VERIFICATION_OPEN");
+        assert!(refusal.metadata.iter().any(|(_, name)| name.ends_with(&key)));
+    }
+    let preview = crate::app::write::Intent { validate_only: true, ..stage.intent("market") };
+    let previewed = stage.app.request_verification(&preview, cuit, None).await.unwrap_err();
+    assert_eq!(previewed.reason, "VERIFICATION_OPEN");
+    // Another marketplace has a queue of its own.
+    stage.app.request_verification(&stage.intent("other"), cuit, None).await.unwrap();
+}

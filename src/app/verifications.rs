@@ -3,7 +3,7 @@
 //! Enters: requests and decisions. Leaves: verifications; a verified one follows the exporter's
 //! eligibility from then on, which is judged when it is read.
 
-use super::write::{Intent, Plan, Written, check_etag, put};
+use super::write::{Intent, Plan, Written, already_there, check_etag, put};
 use super::{App, Page, Versioned};
 use crate::change::{Expect, Kind, Write};
 use crate::domain::caller::{Caller, Visibility};
@@ -19,6 +19,7 @@ use crate::store::PageQuery;
 /// The states of a verification that waits for the registry.
 const WAITING: [VerificationState; 3] =
     [VerificationState::Requested, VerificationState::Checking, VerificationState::NeedsInfo];
+const WAITING_WORDS: [&str; 3] = [WAITING[0].as_str(), WAITING[1].as_str(), WAITING[2].as_str()];
 /// The most verifications of one company by one marketplace that are looked at.
 const OF_ONE: u32 = 1000;
 
@@ -37,20 +38,25 @@ impl App {
         // Version 7: keys in the order of time, so that the registry reads the oldest first.
         let id = self.env.ids.uuid();
         self.write(intent, || async {
-            if let Some(open) = self.waiting_verification(requester, cuit).await? {
-                let name = format!("verifications/{}", open.id);
-                return Err(Error::already_exists(
-                    "VERIFICATION_OPEN",
-                    "a verification of this company is waiting already: read that one",
-                )
-                .with("name", name));
+            // What is stored is judged under the head; a preview is not handed to the writer.
+            if intent.validate_only
+                && let Some(open) = self.waiting_verification(requester, cuit).await?
+            {
+                return Err(already_there(Kind::Verification, &open.id.to_string()));
             }
+            let none = Expect::NoneLike {
+                kind: Kind::Verification,
+                owner: requester.clone(),
+                column: "cuit",
+                value: cuit.to_string(),
+                states: &WAITING_WORDS,
+            };
             let verification =
                 Verification::request(id, requester.clone(), cuit, message.clone(), self.env.now());
             let (expect, write) = put_verification(&verification, 0)?;
             let draft = about(EntryKind::VerificationRequested, &verification);
             let answer = Versioned { value: verification, version: 1 };
-            Ok(Plan { answer, expect: vec![expect], writes: vec![write], draft })
+            Ok(Plan { answer, expect: vec![none, expect], writes: vec![write], draft })
         })
         .await
     }

@@ -190,9 +190,30 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::Stale { .. } => Error::contended(),
         Refusal::WrongState { kind, key, state } => wrong_state(kind, &key, &state),
         Refusal::TooMany { kind, most } => too_many(kind, most),
+        Refusal::Held { kind, key } => already_there(kind, &key),
         Refusal::RequestIdReused => Error::request_id_reused(),
         Refusal::Unrecordable(reason) => Error::internal(format!("entry: {reason}")),
     }
+}
+
+/// There is a document already that there may be only one of.
+pub(super) fn already_there(kind: Kind, key: &str) -> Error {
+    let (reason, message) = match kind {
+        Kind::Verification => (
+            "VERIFICATION_OPEN",
+            "a verification of this company is waiting already: read that one",
+        ),
+        Kind::Partner
+        | Kind::Exporter
+        | Kind::Listing
+        | Kind::Report
+        | Kind::ClosedMonth
+        | Kind::Declaration
+        | Kind::DeclarationItem
+        | Kind::ReferenceTable
+        | Kind::Revocation => ("ALREADY_EXISTS", "there is one already: read that one"),
+    };
+    Error::already_exists(reason, message).with("name", format!("{}/{key}", kind.collection()))
 }
 
 /// As many documents of a kind as their owner may have; waiting alone does not help.

@@ -1,7 +1,7 @@
 //! The body of a call on its way to the handler.
 //!
-//! Enters: the request's bytes. Leaves: the same bytes, as one message ([`Question`]) or as a
-//! stream of them ([`Heard`]).
+//! Enters: the request's bytes. Leaves: the same bytes, as one message (`Question`) or as a
+//! stream of them (`Heard`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// How long work that blocks may hold up the end of a thread.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Threads that serve; they end with [`stop`](Self::stop).
+/// Threads that serve; they end with `stop`.
 pub struct Threads {
     all: Vec<Thread>,
     stop: CancellationToken,

@@ -39,6 +39,28 @@ pub fn count(
     connection.prepare_cached(&sql)?.query_row((owner, state, most), |row| row.get(0))
 }
 
+/// The first document of the owner with that value in that column and in one of those states.
+pub fn like(
+    connection: &Connection,
+    kind: Kind,
+    owner: &str,
+    (column, value): (&str, &str),
+    states: &[&str],
+) -> rusqlite::Result<Option<String>> {
+    let sql = format!(
+        "SELECT key, state FROM {} WHERE {column} = ?1 AND owner = ?2 ORDER BY key",
+        kind.table()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((value, owner))?;
+    while let Some(row) = rows.next()? {
+        if states.contains(&row.get_ref(1)?.as_str()?) {
+            return row.get(0).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// A page of documents in the order of their keys.
 pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<Record>> {
     let mut sql = format!("{} WHERE key > ?1", sql(query.kind).select);

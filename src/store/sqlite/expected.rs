@@ -33,6 +33,10 @@ pub fn judge(connection: &Connection, expect: &Expect) -> rusqlite::Result<Optio
             let held = documents::count(connection, *kind, owner.as_str(), state, *than)?;
             (held >= *than).then_some(Refusal::TooMany { kind: *kind, most: *than })
         }
+        Expect::NoneLike { kind, owner, column, value, states } => {
+            let held = documents::like(connection, *kind, owner.as_str(), (column, value), states)?;
+            held.map(|key| Refusal::Held { kind: *kind, key })
+        }
     })
 }
 

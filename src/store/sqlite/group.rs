@@ -245,7 +245,8 @@ impl<'c> Pass<'c> {
                 Expect::State { .. }
                 | Expect::Progress { .. }
                 | Expect::Unexplained { .. }
-                | Expect::Fewer { .. } => {}
+                | Expect::Fewer { .. }
+                | Expect::NoneLike { .. } => {}
             }
         }
         for write in &change.writes {
