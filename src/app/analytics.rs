@@ -3,18 +3,19 @@
 //! Enters: which rollup cells, and whose. Leaves: ranked listings and sums; never a line. A
 //! question costs what its answer holds, not what history holds.
 
+mod shapes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 
+pub use self::shapes::{ChapterShare, Question, Ranking, Sight, Summary, Terms, TopProduct};
 use super::small_groups::{self, Groups};
 use super::{App, decode, reports};
 use crate::change::Kind;
 use crate::domain::analytics::{Dimension, Measure, RollupCell};
-use crate::domain::caller::{Caller, Visibility};
+use crate::domain::caller::Caller;
 use crate::domain::comparison::{Comparison, Earlier};
-use crate::domain::currency::Currency;
 use crate::domain::decimal::Totals;
 use crate::domain::exchange::{Rate, Rates};
 use crate::domain::exporter::argentine_day;
@@ -22,7 +23,7 @@ use crate::domain::listing::Listing;
 use crate::domain::ranking::{RankedListing, TopListings};
 use crate::domain::report::Report;
 use crate::domain::role::Role;
-use crate::domain::summary::{self, RowKey, SummaryRow};
+use crate::domain::summary::{self, RowKey};
 use crate::domain::suppression::Hidden;
 use crate::error::{Error, Result};
 use crate::store::{self, PageQuery, RollupQuery};
@@ -31,97 +32,6 @@ use crate::store::{self, PageQuery, RollupQuery};
 const MAX_ROWS: usize = 10_000;
 /// The most sums that a question may hold in memory.
 const MAX_CELLS: usize = 500_000;
-
-/// Whose sales somebody may ask about.
-#[derive(Clone, Debug)]
-pub struct Sight {
-    /// Whose.
-    pub visibility: Visibility,
-    /// Of how many sellers a group must be for them to learn about it, 2 or more; `None` if of any.
-    pub least_sellers: Option<usize>,
-}
-
-impl From<Visibility> for Sight {
-    fn from(visibility: Visibility) -> Self {
-        Self { visibility, least_sellers: None }
-    }
-}
-
-/// What is asked, apart from how the answer is arranged.
-#[derive(Clone, Debug, Default)]
-pub struct Question {
-    /// Which sales.
-    pub query: RollupQuery,
-    /// With what days to compare the days asked about.
-    pub compare_with: Option<Comparison>,
-    /// At what rates to convert amounts.
-    pub rates: Rates,
-}
-
-impl From<RollupQuery> for Question {
-    fn from(query: RollupQuery) -> Self {
-        Self { query, ..Self::default() }
-    }
-}
-
-/// What an answer says of itself as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// The currency that all amounts were converted into, and the rates that took.
-    pub conversion: Option<(Currency, Vec<Rate>)>,
-    /// The days compared with, both ends included.
-    pub compared_with: Option<(Date, Date)>,
-}
-
-/// Sums by dimension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The rows, ordered by the values of the dimensions, then by currency.
-    pub rows: Vec<SummaryRow>,
-    /// What holds for all of them.
-    pub terms: Terms,
-}
-
-/// The listings that sold best.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ranking {
-    /// Best first; equal ones by sku, then by listing.
-    pub products: Vec<TopProduct>,
-    /// How they spread over tariff chapters, the most frequent first.
-    pub chapters: Vec<ChapterShare>,
-    /// The currency of the amounts; `None` where there are several.
-    pub currency: Option<String>,
-    /// What holds for all of them.
-    pub terms: Terms,
-}
-
-/// One ranked listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopProduct {
-    /// What it sold.
-    pub sums: RankedListing,
-    /// The marketplace's article number.
-    pub sku: String,
-    /// What buyers read.
-    pub title: String,
-    /// What it sold in the days compared with; the amount means nothing where the ranking has no
-    /// currency.
-    pub before: Option<Totals>,
-    /// Whether it is not for the caller to learn about: there is nothing but its NCM code, and not
-    /// that where too few sellers sold goods of it.
-    pub suppressed: bool,
-}
-
-/// How many of the ranked listings belong to a tariff chapter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChapterShare {
-    /// Two digits; empty for all of which too few sellers sold to be named.
-    pub chapter: String,
-    /// Its title in Spanish; empty if the nomenclature does not have it.
-    pub title: String,
-    /// How many.
-    pub products: usize,
-}
 
 impl App {
     /// Whose sales a caller may ask about.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::*;
 use crate::app::test_stage::Stage;
 use crate::change::{Change, LineBatch, LineListing, LineRow, Write};
+use crate::domain::caller::Visibility;
 use crate::domain::exchange::tests::rate;
 use crate::domain::sale::{RawLine, SaleLine};
+use crate::domain::summary::SummaryRow;
 use crate::ledger::{Draft, EntryKind};
 
 fn row(text: &str) -> LineRow {
