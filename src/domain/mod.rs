@@ -33,6 +33,7 @@ pub mod partner;
 pub mod period;
 pub mod place;
 pub mod ranking;
+pub mod reconciliation;
 pub mod reference;
 pub mod report;
 pub mod request_id;
