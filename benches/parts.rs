@@ -9,6 +9,8 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use jiff::{SignedDuration, Timestamp};
 use puente::change::{Actor, Change, LineBatch, LineListing, LineRow, RequestKey, Write};
 use puente::clock::Env;
+use puente::domain::analytics::Measure;
+use puente::domain::exchange::Rates;
 use puente::domain::period::Period;
 use puente::domain::sale::{RawLine, SaleLine};
 use puente::gate::token::{Revocations, SignatureAlgorithm, Verifier};
@@ -16,7 +18,7 @@ use puente::ledger::{Draft, EntryKind, Hash, Stamp, Tree};
 use puente::oauth::keys::{KeyRing, create};
 use puente::oauth::settings::OAuthSettings;
 use puente::store::sqlite::SqliteStore;
-use puente::store::{Group, Store as _};
+use puente::store::{Group, Ranking, RollupQuery, Store as _};
 use serde_json::json;
 
 /// Lines a batch, as the command line sends them.
@@ -24,7 +26,7 @@ const LINES: usize = 1000;
 /// Lines a transaction.
 const GROUP: usize = 5000;
 
-criterion_group!(parts, lines, store, ledger, tokens);
+criterion_group!(parts, lines, store, questions, ledger, tokens);
 criterion_main!(parts);
 
 fn lines(c: &mut Criterion) {
@@ -71,6 +73,62 @@ fn store(c: &mut Criterion) {
     group.bench_function("judge a known batch", |b| {
         b.iter(|| runtime.block_on(store.preview(Arc::clone(&seen))).unwrap());
     });
+    group.finish();
+}
+
+/// TopProducts over so many listings, each sold in each month to each of these.
+fn questions(c: &mut Criterion) {
+    const LISTINGS: usize = 10_000;
+    const MONTHS: usize = 12;
+    const DESTINATIONS: [&str; 5] = ["CN-SH", "CN-GD", "CN-BJ", "CN-ZJ", "CN"];
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("puente.db")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let env = Env::system();
+    let all: Vec<Arc<LineListing>> = (0..LISTINGS)
+        .map(|n| Arc::new(LineListing { key: format!("listing-{n:05}"), ..(*listing()).clone() }))
+        .collect();
+    let row = |n: usize| {
+        let (n_of_listing, rest) = (n % LISTINGS, n / LISTINGS);
+        let (id, price) = (line_id(n), format!("{}.50", 1 + (n * 7919) % 400));
+        let sold_at = format!("2026-{:02}-11T09:30:00+08:00", 1 + rest % MONTHS);
+        let destination = DESTINATIONS[rest / MONTHS];
+        let raw = RawLine { unit_price: &price, sold_at: &sold_at, destination, ..raw(&id) };
+        LineRow {
+            position: (n % LINES) as u32,
+            line: SaleLine::parse(&raw).unwrap(),
+            listing: Some(Arc::clone(&all[n_of_listing])),
+            warnings: vec![],
+        }
+    };
+    for first in (0..LISTINGS * MONTHS * DESTINATIONS.len()).step_by(GROUP) {
+        let batches = (first..first + GROUP).step_by(LINES);
+        let batches = batches.map(|first| batch((first..first + LINES).map(row).collect()));
+        runtime.block_on(store.commit(transaction(&env, batches.collect()))).unwrap();
+    }
+    let ranking = Ranking { measure: Measure::Amount, limit: 10, rates: Rates::default() };
+    let ask = |query: &RollupQuery| {
+        let top = runtime.block_on(store.top(query.clone(), ranking.clone()));
+        assert!(top.unwrap().unwrap().listings.len() >= 10);
+    };
+    let of = |from: &str, to: &str| RollupQuery {
+        from: Some(from.parse().unwrap()),
+        to: Some(to.parse().unwrap()),
+        ..RollupQuery::default()
+    };
+    let mut group = c.benchmark_group("best of 10,000 listings, 5 destinations");
+    for (name, query) in [
+        ("a year", of("2026-01-01", "2026-12-31")),
+        ("a month", of("2026-06-01", "2026-06-30")),
+        ("eleven months", of("2026-01-01", "2026-11-30")),
+        (
+            "a year, one destination",
+            RollupQuery { destination: Some("CN-SH".to_owned()), ..of("2026-01-01", "2026-12-31") },
+        ),
+        ("days of three months", of("2026-06-03", "2026-08-20")),
+    ] {
+        group.bench_function(name, |b| b.iter(|| ask(&query)));
+    }
     group.finish();
 }
 

@@ -50,13 +50,22 @@ impl Exact {
     /// # Errors
     /// `AMOUNT_OUT_OF_RANGE` beyond 38 digits.
     pub fn at(self, scale: u32) -> Result<i128, Fault> {
+        self.digits(scale).ok_or_else(overflow)
+    }
+
+    /// The same; `None` beyond 38 digits, or where `scale` digits do not hold all of it.
+    #[inline]
+    pub fn digits(self, scale: u32) -> Option<i128> {
         if scale == self.scale {
-            return Ok(self.mantissa);
+            return Some(self.mantissa);
         }
-        10i128
-            .checked_pow(scale - self.scale)
-            .and_then(|widening| self.mantissa.checked_mul(widening))
-            .ok_or_else(overflow)
+        let widening = 10i128.checked_pow(scale.checked_sub(self.scale)?)?;
+        self.mantissa.checked_mul(widening)
+    }
+
+    /// How many digits stand after the point.
+    pub fn scale(self) -> u32 {
+        self.scale
     }
 
     /// The exact value, without trailing zeros.

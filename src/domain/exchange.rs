@@ -11,7 +11,7 @@ use super::exact::Exact;
 use super::fault::Fault;
 
 /// Decimals of a converted amount.
-const DECIMALS: u32 = 4;
+pub const DECIMALS: u32 = 4;
 
 /// What one unit of a currency is in another, according to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]

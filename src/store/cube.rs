@@ -2,9 +2,11 @@
 //! cost what its listings are and not what their days and lines were.
 //!
 //! Enters: what lines add to daily cells. Leaves: the same sums as those of the cells, by month,
-//! for questions about whole months; [`reach`] says which days are left to ask the cells about. It
+//! for questions about whole months, and by day where days are held; [`reach`] says which. It
 //! must not know where cells are kept.
 
+mod best;
+mod column;
 mod fold;
 mod reach;
 
@@ -13,21 +15,28 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use self::column::{Column, Span};
 pub use self::reach::{Reach, reach};
 use crate::domain::currency::Currency;
-use crate::domain::exact::Exact;
 use crate::domain::place::Destination;
 use crate::domain::sale::SaleKind;
 
 /// Sums by month, one for each group of lines that differ in nothing but their day.
 #[derive(Default)]
 pub struct Cube {
-    goods: Vec<About<Box<str>>>,
+    goods: Vec<Sold>,
     known: HashMap<Box<str>, GoodsId>,
+    listings: HashMap<Box<str>, u32>,
+    currencies: Vec<Currency>,
     /// Where keys of `known` are put together.
     wanted: String,
     groups: Vec<Group>,
-    places: HashMap<GroupKey, usize>,
+    places: HashMap<GroupKey, GroupId>,
+    /// One for each month and each year that anything was sold in.
+    columns: Vec<Column>,
+    spans: HashMap<Span, u32>,
+    /// The most digits after the point that any quantity and any amount has.
+    scales: [u8; 2],
     months: usize,
 }
 
@@ -38,6 +47,10 @@ pub type About<T> = [T; 7];
 /// The place of what was sold in a cube.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GoodsId(u32);
+
+/// The place of a group in a cube.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(u32);
 
 /// What tells groups of lines apart, apart from their days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,27 +84,25 @@ pub struct Coming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfit;
 
-struct Group {
-    key: GroupKey,
-    /// Digits after the point in all of its sums.
-    quantity_scale: u32,
-    amount_scale: u32,
-    years: Vec<Span>,
-    months: Vec<Span>,
+struct Sold {
+    about: About<Box<str>>,
+    /// Which of the listings it is; several goods may be one, as a listing's seller and NCM change.
+    listing: u32,
 }
 
-/// The sums of a month or a year, which its latest day tells.
-#[derive(Clone, Copy)]
-struct Span {
-    quantity: i128,
-    amount: i128,
-    latest: Date,
-    lines: u32,
-    orders: i32,
+struct Group {
+    key: GroupKey,
+    /// Which of the currencies, and which of the listings.
+    currency: u32,
+    listing: u32,
+    /// Whether its sku has a listing.
+    listed: bool,
+    /// Where its sums are: columns, and places there.
+    places: Vec<(u32, u32)>,
 }
 
 impl Cube {
-    /// How many sums by month it holds, which is what its memory goes by: 48 bytes each.
+    /// How many sums by month it holds, which is what its memory goes by: 40 bytes each.
     pub fn months(&self) -> usize {
         self.months
     }
@@ -109,105 +120,98 @@ impl Cube {
         if let Some(known) = self.known.get(self.wanted.as_str()) {
             return Ok(*known);
         }
-        let id = GoodsId(u32::try_from(self.goods.len()).map_err(|_| Unfit)?);
-        self.goods.push(about.map(Box::from));
+        let id = GoodsId(place(self.goods.len())?);
+        let [_, listing, ..] = about;
+        let listing = match self.listings.get(listing) {
+            Some(known) => *known,
+            None => {
+                let fresh = place(self.listings.len())?;
+                self.listings.insert(listing.into(), fresh);
+                fresh
+            }
+        };
+        self.goods.push(Sold { about: about.map(Box::from), listing });
         self.known.insert(self.wanted.as_str().into(), id);
         Ok(id)
     }
 
-    /// Adds what came.
+    /// The place of a group, if it is there.
+    pub fn known_group(&self, key: &GroupKey) -> Option<GroupId> {
+        self.places.get(key).copied()
+    }
+
+    /// The place of a group.
+    ///
+    /// # Errors
+    /// [`Unfit`] beyond four billion of them.
+    pub fn group(&mut self, key: GroupKey) -> Result<GroupId, Unfit> {
+        if let Some(known) = self.known_group(&key) {
+            return Ok(known);
+        }
+        let id = GroupId(place(self.groups.len())?);
+        let currency = match self.currencies.iter().position(|known| *known == key.currency) {
+            Some(known) => known,
+            None => {
+                self.currencies.push(key.currency);
+                self.currencies.len() - 1
+            }
+        };
+        let Sold { about: [_, _, seller, ..], listing } = &self.goods[key.goods.0 as usize];
+        self.groups.push(Group {
+            key,
+            currency: place(currency)?,
+            listing: *listing,
+            listed: !seller.is_empty(),
+            places: Vec::new(),
+        });
+        self.places.insert(key, id);
+        Ok(id)
+    }
+
+    /// Adds what came to a group.
     ///
     /// # Errors
     /// [`Unfit`]; the cube is of no use from then on.
-    pub fn add(&mut self, key: GroupKey, coming: Coming) -> Result<(), Unfit> {
-        let groups = &mut self.groups;
-        let place = *self.places.entry(key).or_insert_with(|| {
-            groups.push(Group {
-                key,
-                quantity_scale: 0,
-                amount_scale: 0,
-                years: Vec::new(),
-                months: Vec::new(),
-            });
-            groups.len() - 1
-        });
-        if self.groups[place].add(coming)? {
+    pub fn add(&mut self, group: GroupId, coming: Coming) -> Result<(), Unfit> {
+        for (held, value) in self.scales.iter_mut().zip([coming.quantity, coming.amount]) {
+            *held = (*held).max(u8::try_from(value.scale()).map_err(|_| Unfit)?);
+        }
+        self.put(group, Span::year_of(coming.day), coming)?;
+        if self.put(group, Span::month_of(coming.day), coming)? {
             self.months += 1;
         }
         Ok(())
     }
-}
 
-impl Group {
-    /// Adds what came and says whether it is the first of its month.
-    fn add(&mut self, coming: Coming) -> Result<bool, Unfit> {
-        widen(&mut self.quantity_scale, coming.quantity.scale(), |span| &mut span.quantity)(
-            &mut self.years,
-            &mut self.months,
-        )?;
-        widen(&mut self.amount_scale, coming.amount.scale(), |span| &mut span.amount)(
-            &mut self.years,
-            &mut self.months,
-        )?;
-        let span = Span {
-            quantity: digits(coming.quantity, self.quantity_scale)?,
-            amount: digits(coming.amount, self.amount_scale)?,
-            latest: coming.day,
-            lines: u32::try_from(coming.lines).map_err(|_| Unfit)?,
-            orders: i32::try_from(coming.orders).map_err(|_| Unfit)?,
-        };
-        put(&mut self.years, span, |day| i32::from(day.year()))?;
-        put(&mut self.months, span, month_of)
-    }
-}
-
-/// Brings all sums to as many digits after the point as the most exact of them has.
-fn widen<'s>(
-    scale: &'s mut u32,
-    wanted: u32,
-    of: fn(&mut Span) -> &mut i128,
-) -> impl FnOnce(&mut [Span], &mut [Span]) -> Result<(), Unfit> + 's {
-    move |years, months| {
-        let Some(more) = wanted.checked_sub(*scale).filter(|more| *more > 0) else {
-            return Ok(());
-        };
-        let factor = 10i128.checked_pow(more).ok_or(Unfit)?;
-        for span in years.iter_mut().chain(months) {
-            let digits = of(span);
-            *digits = digits.checked_mul(factor).ok_or(Unfit)?;
-        }
-        *scale = wanted;
-        Ok(())
-    }
-}
-
-fn digits(value: Decimal, scale: u32) -> Result<i128, Unfit> {
-    Exact::of(value).at(scale).map_err(|_| Unfit)
-}
-
-/// Adds a span to those of a group, which are in order; says whether it is new there.
-fn put(spans: &mut Vec<Span>, new: Span, index: fn(Date) -> i32) -> Result<bool, Unfit> {
-    let at = index(new.latest);
-    match spans.binary_search_by_key(&at, |span| index(span.latest)) {
-        Ok(place) => {
-            let held = &mut spans[place];
-            held.quantity = held.quantity.checked_add(new.quantity).ok_or(Unfit)?;
-            held.amount = held.amount.checked_add(new.amount).ok_or(Unfit)?;
-            held.lines = held.lines.checked_add(new.lines).ok_or(Unfit)?;
-            held.orders = held.orders.checked_add(new.orders).ok_or(Unfit)?;
-            // What only counts orders is about lines that came before.
-            held.latest = held.latest.max(new.latest);
-            Ok(false)
-        }
-        Err(place) => {
-            if spans.len() == spans.capacity() {
-                // Doubling would waste half the memory.
-                spans.reserve_exact(6);
+    /// Adds to a column; says whether the group had nothing there yet.
+    fn put(&mut self, group: GroupId, span: Span, coming: Coming) -> Result<bool, Unfit> {
+        let at = match self.spans.get(&span) {
+            Some(at) => *at,
+            None => {
+                let at = place(self.columns.len())?;
+                self.columns.push(Column::of(span));
+                self.spans.insert(span, at);
+                at
             }
-            spans.insert(place, new);
-            Ok(true)
+        };
+        let column = &mut self.columns[at as usize];
+        let places = &mut self.groups[group.0 as usize].places;
+        match places.binary_search_by_key(&at, |(column, _)| *column) {
+            Ok(found) => column.add(places[found].1, coming).map(|()| false),
+            Err(vacant) => {
+                if places.len() == places.capacity() {
+                    // Doubling would waste half the memory.
+                    places.reserve_exact(7);
+                }
+                places.insert(vacant, (at, column.push(group, coming)?));
+                Ok(true)
+            }
         }
     }
+}
+
+fn place(of: usize) -> Result<u32, Unfit> {
+    u32::try_from(of).map_err(|_| Unfit)
 }
 
 /// Months counted from the year 0.

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
-use super::{About, Cube, Group, Reach, Span, month_of};
+use super::column::{Column, Span, Sum};
+use super::{About, Cube, Group, GroupKey, Reach, month_of};
 use crate::domain::analytics::{Dimension, RollupCell};
 use crate::domain::currency::Currency;
 use crate::domain::exact::Exact;
@@ -13,22 +14,16 @@ use crate::domain::ranking::ListingSums;
 use crate::domain::sale::SaleKind;
 use crate::store::RollupQuery;
 
-/// Sums on their way.
+/// Sums on their way, and the latest day they are about.
 #[derive(Clone, Copy)]
-struct Sum {
-    quantity: Exact,
-    amount: Exact,
+struct Adding {
+    sum: Sum,
     latest: Date,
-    lines: u64,
-    orders: u64,
 }
 
-const NOTHING: Sum = Sum {
-    quantity: Exact::new(0, 0),
-    amount: Exact::new(0, 0),
+const NOTHING: Adding = Adding {
+    sum: Sum { quantity: Exact::new(0, 0), amount: Exact::new(0, 0), lines: 0, orders: 0 },
     latest: Date::MIN,
-    lines: 0,
-    orders: 0,
 };
 
 /// What merged cells have in common; what is not asked about is empty.
@@ -42,8 +37,8 @@ struct Key<'c> {
 }
 
 impl Cube {
-    /// What each listing sold in the years and months of `reach`, in no particular order; several
-    /// sums may be about one listing.
+    /// What each listing sold in the years, months and days of `reach`, in no particular order;
+    /// several sums may be about one listing.
     ///
     /// # Errors
     /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 38 digits.
@@ -52,44 +47,31 @@ impl Cube {
         query: &RollupQuery,
         reach: &Reach,
     ) -> Result<Vec<ListingSums<'_>>, Fault> {
-        let asked = self.asked(query);
-        let mut currencies: Vec<Currency> = Vec::new();
-        let mut sums: Vec<Vec<Sum>> = Vec::new();
-        for group in self.groups.iter().filter(|group| asked.holds(group)) {
-            let currency = group.key.currency;
-            let at = match currencies.iter().position(|known| *known == currency) {
-                Some(at) => at,
-                None => {
-                    currencies.push(currency);
-                    sums.push(vec![NOTHING; self.goods.len()]);
-                    currencies.len() - 1
-                }
-            };
-            let sum = &mut sums[at][group.key.goods.0 as usize];
-            *sum = sum.plus(group.sum(reach)?)?;
-        }
-        let mut told = Vec::with_capacity(self.goods.len());
-        for (currency, sums) in currencies.into_iter().zip(sums) {
-            for (about, sum) in self.goods.iter().zip(sums).filter(|(_, sum)| sum.lines > 0) {
-                let [_, listing, seller, ncm, ..] = about;
-                told.push(ListingSums {
-                    listing,
-                    seller,
-                    ncm,
-                    currency: currency.as_str(),
-                    latest: sum.latest,
-                    lines: sum.lines,
-                    quantity: sum.quantity,
-                    amount: sum.amount,
-                    orders: sum.orders,
-                });
+        let mut sums: HashMap<(u32, Currency), Adding> = HashMap::new();
+        self.each(query, reach, |group, column, at| {
+            let GroupKey { goods, currency, .. } = self.groups[group].key;
+            sums.entry((goods.0, currency)).or_insert(NOTHING).add(column, at)
+        })?;
+        let sold = sums.into_iter().filter(|(_, held)| held.sum.lines > 0);
+        let told = sold.map(|((goods, currency), Adding { sum, latest })| {
+            let [_, listing, seller, ncm, ..] = &self.goods[goods as usize].about;
+            ListingSums {
+                listing,
+                seller,
+                ncm,
+                currency: currency.as_str(),
+                latest,
+                lines: sum.lines,
+                quantity: sum.quantity,
+                amount: sum.amount,
+                orders: u64::try_from(sum.orders).unwrap_or(0),
             }
-        }
-        Ok(told)
+        });
+        Ok(told.collect())
     }
 
-    /// Cells of the years and months of `reach`, merged by the dimensions asked for, as merged
-    /// daily cells would be.
+    /// Cells of the years, months and days of `reach`, merged by the dimensions asked for, as
+    /// merged daily cells would be.
     ///
     /// # Errors
     /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 28 digits.
@@ -100,81 +82,109 @@ impl Cube {
         by: &[Dimension],
     ) -> Result<Vec<RollupCell>, Fault> {
         use Dimension::*;
-        let asked = self.asked(query);
         let by_any = |any: &[Dimension]| by.iter().any(|one| any.contains(one));
-        let (by_kind, by_month) = (by_any(&[Kind]), by_any(&[Month, Quarter]));
-        let by_time = by_month || by_any(&[Year]);
+        let (by_kind, by_time) = (by_any(&[Kind]), by_any(&[Month, Quarter, Year]));
         let (by_region, by_country) = (by_any(&[Destination]), by_any(&[DestinationCountry]));
-        let goods: Vec<About<&str>> = self.goods.iter().map(|about| seen(about, by)).collect();
-        let mut sums: HashMap<Key<'_>, Sum> = HashMap::new();
-        for group in self.groups.iter().filter(|group| asked.holds(group)) {
-            let destination = match group.key.destination {
+        let goods: Vec<About<&str>> = self.goods.iter().map(|sold| seen(&sold.about, by)).collect();
+        let key = |group: &Group, month| Key {
+            goods: goods[group.key.goods.0 as usize],
+            destination: match group.key.destination {
                 Some(place) if by_region => place.to_string(),
                 Some(place) if by_country => place.country().to_string(),
                 Some(_) | None => String::new(),
-            };
-            let key = |month| Key {
-                goods: goods[group.key.goods.0 as usize],
-                destination: destination.clone(),
-                currency: group.key.currency,
-                kind: by_kind.then_some(group.key.kind),
-                month,
-            };
-            if !by_time {
-                let sum = sums.entry(key(None)).or_insert(NOTHING);
-                *sum = sum.plus(group.sum(reach)?)?;
-                continue;
-            }
-            for span in group.spans(reach) {
-                let sum = sums.entry(key(Some(month_of(span.latest)))).or_insert(NOTHING);
-                *sum = sum.plus(group.exact(span))?;
+            },
+            currency: group.key.currency,
+            kind: by_kind.then_some(group.key.kind),
+            month,
+        };
+        let mut sums: HashMap<Key<'_>, Adding> = HashMap::new();
+        if by_time {
+            self.each(query, reach, |group, column, at| {
+                let key = key(&self.groups[group], Some(month_of(column.latest(at))));
+                sums.entry(key).or_insert(NOTHING).add(column, at)
+            })?;
+        } else {
+            // Keys cost more than sums, so one for each group.
+            let mut of_groups = vec![NOTHING; self.groups.len()];
+            self.each(query, reach, |group, column, at| of_groups[group].add(column, at))?;
+            let sold = self.groups.iter().zip(of_groups).filter(|(_, held)| held.sum.lines > 0);
+            for (group, held) in sold {
+                sums.entry(key(group, None)).or_insert(NOTHING).join(held)?;
             }
         }
-        let held = sums.into_iter().filter(|(_, sum)| sum.lines > 0);
-        held.map(|(key, sum)| key.cell(sum)).collect()
+        let held = sums.into_iter().filter(|(_, held)| held.sum.lines > 0);
+        held.map(|(key, held)| key.cell(held)).collect()
     }
 
-    /// Which groups a question is about.
-    fn asked<'q>(&self, query: &'q RollupQuery) -> Asked<'q> {
-        let listings: Option<HashSet<&str>> =
-            query.listings.as_ref().map(|keys| keys.iter().map(String::as_str).collect());
-        let equal =
-            |asked: &Option<String>, value: &str| asked.as_ref().is_none_or(|asked| asked == value);
-        let goods = self.goods.iter().map(|about| {
-            let [marketplace, listing, seller, ncm, channel, province, size_class] = about;
-            equal(&query.marketplace, marketplace)
-                && equal(&query.seller, seller)
-                && equal(&query.province, province)
-                && equal(&query.size_class, size_class)
-                && equal(&query.channel, channel)
-                && query.ncm_prefix.as_ref().is_none_or(|prefix| ncm.starts_with(&**prefix))
-                && listings.as_ref().is_none_or(|keys| keys.contains(&**listing))
-        });
-        Asked {
-            goods: goods.collect(),
-            currency: query.currency.as_deref(),
-            destination: query.destination.as_deref(),
+    /// Hands over each sum within reach that a question is about: its group, column and place.
+    fn each(
+        &self,
+        query: &RollupQuery,
+        reach: &Reach,
+        mut take: impl FnMut(usize, &Column, u32) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let asked = self.asked_groups(query);
+        for column in self.columns_in(reach) {
+            for (place, group) in (0..).zip(column.groups()) {
+                if asked.as_ref().is_none_or(|asked| asked[group]) {
+                    take(group, column, place)?;
+                }
+            }
         }
+        Ok(())
     }
-}
 
-/// Which groups a question is about.
-struct Asked<'q> {
-    goods: Vec<bool>,
-    currency: Option<&'q str>,
-    destination: Option<&'q str>,
-}
+    /// The columns that together are the years and months of `reach`.
+    pub(super) fn columns_in(&self, reach: &Reach) -> impl Iterator<Item = &Column> {
+        let [before, after] = &reach.months;
+        self.columns.iter().filter(move |column| match column.span {
+            Span::Year(year) => reach.years.contains(&year),
+            Span::Month(month) => before.contains(&month) || after.contains(&month),
+        })
+    }
 
-impl Asked<'_> {
-    fn holds(&self, group: &Group) -> bool {
-        self.goods[group.key.goods.0 as usize]
-            && self.currency.is_none_or(|asked| group.key.currency.as_str() == asked)
-            && self.destination.is_none_or(|asked| {
-                // A country holds its regions, but CN-S does not hold CN-SH.
-                group.key.destination.is_some_and(|place| {
-                    place.country().as_str() == asked || place.to_string() == asked
+    /// Which groups a question is about; `None` for all.
+    pub(super) fn asked_groups(&self, query: &RollupQuery) -> Option<Vec<bool>> {
+        let of_goods = self.asked_goods(query);
+        let (currency, destination) = (query.currency.as_deref(), query.destination.as_deref());
+        if of_goods.is_none() && currency.is_none() && destination.is_none() {
+            return None;
+        }
+        let asked = self.groups.iter().map(|Group { key, .. }| {
+            of_goods.as_ref().is_none_or(|goods| goods[key.goods.0 as usize])
+                && currency.is_none_or(|asked| key.currency.as_str() == asked)
+                && destination.is_none_or(|asked| {
+                    // A country holds its regions, but CN-S does not hold CN-SH.
+                    key.destination.is_some_and(|place| {
+                        place.country().as_str() == asked || place.to_string() == asked
+                    })
                 })
-            })
+        });
+        Some(asked.collect())
+    }
+
+    fn asked_goods(&self, query: &RollupQuery) -> Option<Vec<bool>> {
+        let RollupQuery { marketplace, seller, province, size_class, channel, .. } = query;
+        let equal = [marketplace, seller, channel, province, size_class];
+        if equal.iter().all(|asked| asked.is_none())
+            && query.ncm_prefix.is_none()
+            && query.listings.is_none()
+        {
+            return None;
+        }
+        let listings: Option<HashSet<u32>> = query.listings.as_ref().map(|keys| {
+            keys.iter().filter_map(|key| self.listings.get(key.as_str()).copied()).collect()
+        });
+        let asked = self.goods.iter().map(|sold| {
+            let [marketplace, _, seller, ncm, channel, province, size_class] = &sold.about;
+            listings.as_ref().is_none_or(|listings| listings.contains(&sold.listing))
+                && equal
+                    .iter()
+                    .zip([marketplace, seller, channel, province, size_class])
+                    .all(|(asked, held)| asked.as_deref().is_none_or(|asked| asked == &**held))
+                && query.ncm_prefix.as_ref().is_none_or(|prefix| ncm.starts_with(&**prefix))
+        });
+        Some(asked.collect())
     }
 }
 
@@ -199,14 +209,14 @@ fn seen<'c>(about: &'c About<Box<str>>, by: &[Dimension]) -> About<&'c str> {
 }
 
 impl Key<'_> {
-    fn cell(self, sum: Sum) -> Result<RollupCell, Fault> {
+    fn cell(self, Adding { sum, latest }: Adding) -> Result<RollupCell, Fault> {
         let [marketplace, listing, seller, ncm, channel, province, size_class] =
             self.goods.map(str::to_owned);
         Ok(RollupCell {
             marketplace,
             day: match self.month {
-                Some(_) => sum.latest.first_of_month(),
-                None => sum.latest,
+                Some(_) => latest.first_of_month(),
+                None => latest,
             },
             listing,
             seller,
@@ -220,60 +230,24 @@ impl Key<'_> {
             lines: sum.lines,
             quantity: sum.quantity.decimal()?,
             amount: sum.amount.decimal()?,
-            orders: Some(sum.orders),
+            orders: Some(u64::try_from(sum.orders).unwrap_or(0)),
         })
     }
 }
 
-impl Group {
-    fn exact(&self, span: &Span) -> Sum {
-        Sum {
-            quantity: Exact::new(span.quantity, self.quantity_scale),
-            amount: Exact::new(span.amount, self.amount_scale),
-            latest: span.latest,
-            lines: span.lines.into(),
-            orders: u64::try_from(span.orders).unwrap_or(0),
-        }
+impl Adding {
+    fn add(&mut self, column: &Column, at: u32) -> Result<(), Fault> {
+        self.join(Self { sum: column.sum(at), latest: column.latest(at) })
     }
 
-    /// Its years and months within reach.
-    fn spans(&self, reach: &Reach) -> impl Iterator<Item = &Span> {
-        let year = |span: &Span| i32::from(span.latest.year());
-        let month = |span: &Span| month_of(span.latest);
-        let [before, after] = &reach.months;
-        within(&self.years, &reach.years, year)
-            .iter()
-            .chain(within(&self.months, before, month))
-            .chain(within(&self.months, after, month))
-    }
-
-    fn sum(&self, reach: &Reach) -> Result<Sum, Fault> {
-        self.spans(reach).try_fold(NOTHING, |sum, span| sum.plus(self.exact(span)))
-    }
-}
-
-/// Those of the ordered spans whose index is in a range.
-fn within<'s>(
-    spans: &'s [Span],
-    range: &std::ops::RangeInclusive<i32>,
-    index: impl Fn(&Span) -> i32,
-) -> &'s [Span] {
-    if range.is_empty() {
-        return &[];
-    }
-    let first = spans.partition_point(|span| index(span) < *range.start());
-    let end = spans.partition_point(|span| index(span) <= *range.end());
-    &spans[first..end]
-}
-
-impl Sum {
-    fn plus(self, other: Self) -> Result<Self, Fault> {
-        Ok(Self {
-            quantity: self.quantity.plus(other.quantity)?,
-            amount: self.amount.plus(other.amount)?,
-            latest: self.latest.max(other.latest),
-            lines: self.lines + other.lines,
-            orders: self.orders + other.orders,
-        })
+    fn join(&mut self, other: Self) -> Result<(), Fault> {
+        let Sum { quantity, amount, lines, orders } = other.sum;
+        let held = &mut self.sum;
+        held.quantity = held.quantity.plus(quantity)?;
+        held.amount = held.amount.plus(amount)?;
+        held.lines += lines;
+        held.orders += orders;
+        self.latest = self.latest.max(other.latest);
+        Ok(())
     }
 }

@@ -8,9 +8,10 @@ use super::*;
 use crate::domain::analytics::{Dimension, Measure, RollupCell};
 use crate::domain::coarse::Merging;
 use crate::domain::exchange::Rates;
+use crate::domain::exchange::tests::rate;
 use crate::domain::ranking::{ListingSums, top};
 use crate::domain::summary::sums;
-use crate::store::RollupQuery;
+use crate::store::{Ranking, RollupQuery};
 
 fn cell(draw: (u16, i32, u8, i64, u32)) -> RollupCell {
     use jiff::ToSpan;
@@ -71,7 +72,8 @@ fn cube(cells: &[RollupCell]) -> Cube {
             amount: cell.amount,
             orders: cell.orders.map_or(0, u64::cast_signed),
         };
-        cube.add(key, coming).unwrap();
+        let group = cube.group(key).unwrap();
+        cube.add(group, coming).unwrap();
     }
     cube
 }
@@ -178,6 +180,67 @@ proptest! {
     }
 }
 
+/// Cells among which many are equal: few listings, amounts and days.
+fn alike(draw: (u16, i32, u8, i64, bool)) -> RollupCell {
+    let (bits, month, kind, amount, great) = draw;
+    // Beyond what 64 bits hold, and what they hold sums of.
+    let amount = if great { amount * 4_000_000_000_000_000_000 } else { amount };
+    RollupCell {
+        listing: ["a", "b", "c", "d", "e", "f"][usize::from(bits >> 10) % 6].to_owned(),
+        ..cell((bits, month * 15, kind, amount, u32::from(bits & 1)))
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_best_are_found_among_all(
+        drawn in proptest::collection::vec(
+            (any::<u16>(), 0..60i32, 0u8..5, -2i64..3, any::<bool>()), 0..40),
+        asked in (any::<u16>(), 0..600i32, 0..500i32, 0u8..2),
+        limit in 1usize..5,
+        filtered: bool,
+    ) {
+        let cells: Vec<_> = drawn.into_iter().map(alike).collect();
+        let (cube, mut query) = (cube(&cells), query(asked));
+        if !filtered {
+            query = RollupQuery { from: query.from, to: query.to, ..RollupQuery::default() };
+        }
+        let reach = reach(query.from, query.to, false);
+        prop_assert!(reach.days.is_empty());
+        let expected = matching(&cells, &query);
+        let rates = [&[][..], &["CNY USD 0.00015"], &["USD CNY 7.1"], &["EUR CNY 7.1"]];
+        for rates in rates.map(|rates| Rates::new(rates.iter().map(|text| rate(text)).collect())) {
+            let rates = rates.unwrap();
+            for measure in Measure::ALL {
+                let expected =
+                    top(expected.iter().map(ListingSums::from), *measure, limit, &rates);
+                let ranking = Ranking { measure: *measure, limit, rates: rates.clone() };
+                let best = cube.best(&query, &reach, &ranking).unwrap();
+                let found = top(best.sums.into_iter(), *measure, limit, &rates);
+                prop_assert_eq!(found, expected, "{} {:?}", measure, rates);
+            }
+        }
+    }
+}
+
+#[test]
+fn great_numbers_are_left_to_whoever_adds_all() {
+    let amount = Decimal::MAX / Decimal::TWO;
+    let cells = ["a", "b", "c"].map(|listing| RollupCell {
+        listing: listing.to_owned(),
+        amount,
+        ..cell((0b100, 0, 0, 1, 0))
+    });
+    let ranking = Ranking { measure: Measure::Amount, limit: 1, rates: Rates::default() };
+    let best = |cells: &[RollupCell]| {
+        let cube = cube(cells);
+        let reach = reach(None, None, false);
+        cube.best(&RollupQuery::default(), &reach, &ranking).map(|best| best.listings)
+    };
+    assert_eq!(best(&cells[..1]), Some(1));
+    assert_eq!(best(&cells), None);
+}
+
 #[test]
 fn what_does_not_fit_is_said() {
     let mut cube = Cube::default();
@@ -190,8 +253,9 @@ fn what_does_not_fit_is_said() {
     };
     let day = date(2010, 12, 1);
     let coming = Coming { day, lines: 1, quantity: Decimal::ONE, amount: Decimal::MAX, orders: 0 };
-    cube.add(key, coming).unwrap();
+    let group = cube.group(key).unwrap();
+    cube.add(group, coming).unwrap();
     let finer = Coming { amount: Decimal::new(1, 28), ..coming };
-    assert_eq!(cube.add(key, finer), Err(Unfit));
+    assert_eq!(cube.add(group, finer), Err(Unfit));
     assert_eq!(cube.months(), 1);
 }

@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::read::{EVERYTHING, each};
-use super::rollups::{self, Moved};
+use super::rollups::Moved;
 use super::{connect, group, read_only};
-use crate::change::{Kind, OrderCounts, Write};
+use crate::change::{Goods, Kind, LineListing, OrderCounts, Write};
+use crate::domain::listing::listing_key;
 use crate::domain::sale::SaleKind;
 use crate::store::cube::{Coming, Cube, GroupKey, Unfit};
 use crate::store::{Group, Judged};
@@ -220,7 +221,8 @@ impl Months {
             outcome = outcome.and(all).and_then(|all| {
                 all.into_iter().try_for_each(|(about, key, coming)| {
                     let goods = cube.goods(about.each_ref().map(|text| &**text))?;
-                    cube.add(GroupKey { goods, ..key }, coming)
+                    let group = cube.group(GroupKey { goods, ..key })?;
+                    cube.add(group, coming)
                 })
             });
         }
@@ -245,8 +247,9 @@ impl Months {
             let mut cube = Cube::default();
             let mut fits = Ok(());
             each(&snapshot, EVERYTHING, [], |about, key, coming| {
-                fits =
-                    cube.goods(about).and_then(|goods| cube.add(GroupKey { goods, ..key }, coming));
+                let group =
+                    cube.goods(about).and_then(|goods| cube.group(GroupKey { goods, ..key }));
+                fits = group.and_then(|group| cube.add(group, coming));
                 fits.is_ok() && cube.months() <= MOST && !self.stopped()
             })?;
             let counted = snapshot
@@ -288,12 +291,19 @@ fn give_up(held: &mut Held) {
 }
 
 fn add_moved(cube: &mut Cube, moved: &Moved) -> Result<(), Unfit> {
+    let marketplace = moved.marketplace.as_str();
     for (cell, totals) in &moved.cells {
-        let (_, listing, _, about) = rollups::columns(&moved.marketplace, cell);
-        let [seller, ncm, channel, province, size_class] = about;
-        let marketplace = moved.marketplace.as_str();
-        let goods =
-            cube.goods([marketplace, &listing, seller, ncm, channel, province, size_class])?;
+        let goods = match &cell.goods {
+            Goods::Unlisted(sku) => {
+                let listing = listing_key(&moved.marketplace, sku.as_str());
+                cube.goods([marketplace, &listing, "", "", "", "", ""])?
+            }
+            Goods::Listed(listing) => {
+                let LineListing { key, seller, ncm, channel, province, size_class } = &**listing;
+                let channel = channel.as_str();
+                cube.goods([marketplace, key, seller, ncm, channel, province, size_class])?
+            }
+        };
         let key = GroupKey {
             goods,
             destination: cell.destination,
@@ -314,7 +324,8 @@ fn add_moved(cube: &mut Cube, moved: &Moved) -> Result<(), Unfit> {
                 | SaleKind::Adjustment => 0,
             },
         };
-        cube.add(key, coming)?;
+        let group = cube.group(key)?;
+        cube.add(group, coming)?;
     }
     Ok(())
 }

@@ -56,28 +56,32 @@ impl Months {
     ) -> rusqlite::Result<Result<Option<TopListings>, Fault>> {
         let by = [Dimension::Listing, Dimension::NcmChapter];
         query.by = Some(by.to_vec());
-        let Ranking { measure, limit, rates } = ranking;
-        let rank = |cells: &[RollupCell], held: Vec<ListingSums<'_>>| {
-            if cells.len() + held.len() > query.at_most.unwrap_or(usize::MAX) {
-                return Ok(None);
-            }
-            let sums = held.into_iter().chain(cells.iter().map(ListingSums::from));
-            ranking::top(sums, *measure, *limit, rates).map(Some)
+        let most = query.at_most.unwrap_or(usize::MAX);
+        let rank = |sums: Vec<ListingSums<'_>>, beside: &[RollupCell]| {
+            let sums = sums.into_iter().chain(beside.iter().map(ListingSums::from));
+            ranking::top(sums, ranking.measure, ranking.limit, &ranking.rates)
         };
         if let Some(reach) = answerable(&query, &by) {
             let ranked = self.with_cube(connection, &reach, |cube| {
+                if reach.days.is_empty()
+                    && let Some(best) = cube.best(&query, &reach, ranking)
+                {
+                    return Ok((best.listings <= most).then(|| rank(best.sums, &[])));
+                }
                 let mut merging = Merging::by(&by);
                 for query in beside(&query, &reach) {
                     questions::merge(connection, &query, &mut merging)?;
                 }
-                let held = cube.listings(&query, &reach).map_err(unfit)?;
-                Ok(rank(&merging.cells(), held))
+                let (cells, held) =
+                    (merging.cells(), cube.listings(&query, &reach).map_err(unfit)?);
+                Ok((cells.len() + held.len() <= most).then(|| rank(held, &cells)))
             })?;
             if let Some(ranked) = ranked {
-                return Ok(ranked);
+                return Ok(ranked.transpose());
             }
         }
-        Ok(rank(&questions::rollups(connection, &query)?, Vec::new()))
+        let cells = questions::rollups(connection, &query)?;
+        Ok((cells.len() <= most).then(|| rank(Vec::new(), &cells)).transpose())
     }
 
     /// Asks the sums in memory, if they hold all that was durable when asked and, where days beside
