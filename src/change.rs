@@ -12,6 +12,7 @@ pub use batch::{CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, Read
 
 use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
+use crate::domain::reconciliation::Rematch;
 use crate::domain::request_id::RequestId;
 use crate::ledger::{Draft, Receipt};
 
@@ -207,6 +208,13 @@ pub enum Write {
         line: u64,
         /// Why it counts; the entry is the store's to add.
         explanation: Explanation,
+    },
+    /// Counts a sale, and what takes it back, under an item that was said by hand.
+    Rematch {
+        /// Its place among all lines.
+        line: u64,
+        /// What was said.
+        rematch: Rematch,
     },
 }
 

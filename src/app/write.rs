@@ -127,7 +127,10 @@ impl App {
                 .iter()
                 .filter_map(|write| match write {
                     Write::Put(record) => Some(record.kind),
-                    Write::Lines(_) | Write::CountOrders { .. } | Write::Explain { .. } => None,
+                    Write::Lines(_)
+                    | Write::CountOrders { .. }
+                    | Write::Explain { .. }
+                    | Write::Rematch { .. } => None,
                 })
                 .collect();
             let change = Change {

@@ -21,6 +21,8 @@
 //! where needs the sales ([`fold`]).
 
 mod matching;
+mod named;
+mod rematch;
 mod state;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ use super::fault::Fault;
 use super::text::LineId;
 
 pub use matching::{fold, stand};
+pub use rematch::Rematch;
 pub use state::ItemState;
 
 /// An item of a declaration.
@@ -127,6 +130,15 @@ pub enum Named {
 }
 
 impl Named {
+    /// What a line says that gives this declaration and this item of it.
+    pub fn of(declaration: Option<DeclarationNumber>, item: Option<u32>) -> Self {
+        match (declaration, item) {
+            (None, _) => Self::Nothing,
+            (Some(declaration), None) => Self::Declaration(declaration),
+            (Some(declaration), Some(item)) => Self::Item(ItemKey { declaration, item }),
+        }
+    }
+
     /// Whether what says so may go to that item.
     pub fn allows(self, key: ItemKey) -> bool {
         match self {

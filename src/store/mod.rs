@@ -31,6 +31,7 @@ use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
 use crate::domain::period::Period;
 use crate::domain::ranking::TopListings;
+use crate::domain::reconciliation::NetByName;
 use crate::domain::request_id::RequestId;
 use crate::domain::sale::{SaleKind, SaleLine, WarningReason};
 use crate::domain::text::LineId;
@@ -103,6 +104,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts the orders of a report as it is now, to be written when it is sealed.
     async fn count_orders(&self, report: &str) -> Result<OrderCounts>;
+
+    /// What was sold less what came back of a listing, in selling units, for each name; also of a
+    /// listing that does not exist yet.
+    async fn net_sold(&self, listing: &str) -> Result<NetByName>;
 
     /// Makes all sums anew from the lines, in one snapshot, and says where those that are kept
     /// differ; names `most` differences.

@@ -7,6 +7,7 @@ mod export;
 mod ledger;
 mod lines;
 mod months;
+mod net_sold;
 mod rebatching;
 mod sums;
 
@@ -23,6 +24,9 @@ use crate::ledger::{Draft, EntryKind};
 trait Place {
     /// Opens the store, making it the first time.
     fn open(&self) -> Arc<dyn Store>;
+
+    /// Takes the sums by name away, as if a version that knew none had written all lines.
+    fn forget_net_sold(&self);
 }
 
 /// A folder of its own for one embedded store.
@@ -37,6 +41,11 @@ impl Folder {
 impl Place for Folder {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.0.path().join("puente.db")).unwrap())
+    }
+
+    fn forget_net_sold(&self) {
+        let file = rusqlite::Connection::open(self.0.path().join("puente.db")).unwrap();
+        file.execute_batch("DELETE FROM net_sold; DELETE FROM net_sold_head").unwrap();
     }
 }
 
@@ -79,6 +88,10 @@ on_every_store! {
     lines::a_closed_month_takes_no_line_but_knows_those_it_has,
     lines::lines_read_back_as_they_came,
     lines::a_batch_is_refused_whole_when_the_report_is_closed,
+    net_sold::names_follow_the_sales_whatever_comes_first,
+    net_sold::an_abandoned_report_gives_its_names_back,
+    net_sold::sums_by_name_are_those_of_the_fold,
+    net_sold::a_store_that_an_older_version_wrote_is_added_up_anew,
     rebatching::any_batching_gives_the_same_totals,
     sums::sums_are_those_of_the_lines_after_any_history,
 }

@@ -117,7 +117,7 @@ fn weight(change: &Change) -> u32 {
         .writes
         .iter()
         .map(|write| match write {
-            Write::Put(_) | Write::Explain { .. } => 1,
+            Write::Put(_) | Write::Explain { .. } | Write::Rematch { .. } => 1,
             Write::CountOrders(counts) => {
                 u32::try_from(counts.repeats.len()).unwrap_or(u32::MAX).saturating_add(1)
             }
@@ -222,8 +222,11 @@ fn written(changes: &[Change]) -> Vec<Kind> {
     for write in changes.iter().flat_map(|change| &change.writes) {
         match write {
             Write::Put(record) if !kinds.contains(&record.kind) => kinds.push(record.kind),
-            Write::Put(_) | Write::Lines(_) | Write::CountOrders { .. } | Write::Explain { .. } => {
-            }
+            Write::Put(_)
+            | Write::Lines(_)
+            | Write::CountOrders { .. }
+            | Write::Explain { .. }
+            | Write::Rematch { .. } => {}
         }
     }
     kinds

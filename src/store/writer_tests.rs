@@ -7,6 +7,7 @@ use crate::change::{Actor, BatchAnswer, LineBatch, OrderCounts, Record, RequestK
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::ranking::TopListings;
+use crate::domain::reconciliation::NetByName;
 use crate::domain::request_id::RequestId;
 use crate::domain::text::LineId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
@@ -67,6 +68,9 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn count_orders(&self, _: &str) -> Result<OrderCounts> {
+        unimplemented!()
+    }
+    async fn net_sold(&self, _: &str) -> Result<NetByName> {
         unimplemented!()
     }
     async fn check_sums(&self, _: usize) -> Result<SumsCheck> {

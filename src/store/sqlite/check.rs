@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::documents::{signed, unsigned};
-use super::orders;
 use super::questions::parsed;
 use super::rollups::plus;
+use super::{net_sold, orders};
 use crate::domain::currency::Currency;
 use crate::domain::decimal::{Quantity, Totals, UnitPrice};
 use crate::domain::sale::{SaleKind, WarningReason};
@@ -28,6 +28,9 @@ pub fn sums(connection: &Connection, most: usize) -> rusqlite::Result<SumsCheck>
     let repeats = check.orders()?;
     let mut window = Window { first: 1, cells: check.window(last) };
     check.lines(&mut window, true)?;
+    for (row, kept, lines) in net_sold::differences(connection)? {
+        check.differs(("net_sold", row), "quantity", kept, lines);
+    }
     check.cells(&window, &repeats)?;
     while window.end() <= last {
         window = Window { first: window.end(), cells: check.window(last) };

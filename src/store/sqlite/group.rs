@@ -208,7 +208,10 @@ impl<'c> Pass<'c> {
         let mut draft = change.draft.clone();
         let batch = change.writes.iter().find_map(|write| match write {
             Write::Lines(batch) => Some(batch),
-            Write::Put(_) | Write::CountOrders { .. } | Write::Explain { .. } => None,
+            Write::Put(_)
+            | Write::CountOrders { .. }
+            | Write::Explain { .. }
+            | Write::Rematch { .. } => None,
         });
         let mut answer = None;
         if let Some(batch) = batch {
@@ -238,15 +241,8 @@ impl<'c> Pass<'c> {
         // What was judged just now need not be read again.
         let mut stands: HashMap<(Kind, &str), u64> = HashMap::new();
         for expect in &change.expect {
-            match expect {
-                Expect::Version { kind, key, version } => {
-                    stands.insert((*kind, key), *version);
-                }
-                Expect::State { .. }
-                | Expect::Progress { .. }
-                | Expect::Unexplained { .. }
-                | Expect::Fewer { .. }
-                | Expect::NoneLike { .. } => {}
+            if let Expect::Version { kind, key, version } = expect {
+                stands.insert((*kind, key), *version);
             }
         }
         for write in &change.writes {
@@ -277,6 +273,9 @@ impl<'c> Pass<'c> {
                     Some(version) => version,
                     None => documents::standing(self.connection, record.kind, &record.key)?.0,
                 };
+                if record.kind == Kind::Report && record.state == months::ABANDONED {
+                    return self.lines.abandon(record, version + 1);
+                }
                 documents::put(self.connection, record, version + 1)?;
                 match record.kind {
                     Kind::Report | Kind::ClosedMonth => self.lines.settle(),
@@ -298,8 +297,10 @@ impl<'c> Pass<'c> {
                 self.lines.settle()?;
                 let entry = self.tree.size();
                 explanations::explain(self.connection, report, *line, explanation, entry)?;
-                self.lines.forget(report);
-                Ok(())
+                self.lines.explained(report, *line)
+            }
+            Write::Rematch { line, rematch } => {
+                self.lines.rematch(*line, rematch, self.tree.size())
             }
             Write::Lines(_) => Ok(()),
         }

@@ -8,12 +8,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::closed::Closed;
-use super::documents::{signed, unsigned};
+use super::documents::{self, signed, unsigned};
 use super::line_tables::{Identity, Insert};
+use super::names::{self, Names};
+use super::net_sold::{self, NetSold};
 use super::originals::Originals;
 use super::rollups::{Added, Moved, Sums};
-use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict};
+use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict, Record};
 use crate::domain::fault::Fault;
+use crate::domain::reconciliation::Rematch;
 use crate::domain::sale::WarningReason;
 
 /// What the last transaction left of what lines are judged by.
@@ -21,6 +24,9 @@ use crate::domain::sale::WarningReason;
 pub struct Kept {
     next_seq: Option<i64>,
     sums: Sums,
+    net: NetSold,
+    /// The line before which all are known to be in the nets.
+    holds: Option<i64>,
 }
 
 impl Kept {
@@ -36,13 +42,15 @@ pub struct Lines<'c> {
     kept: Kept,
     closed: Option<Closed>,
     originals: Originals,
+    names: Names,
     statements: Option<(Identity<'c>, Insert<'c>)>,
 }
 
 impl<'c> Lines<'c> {
     /// Goes on from what the transaction before has kept.
     pub fn over(connection: &'c Connection, kept: Kept) -> Self {
-        Self { connection, kept, closed: None, originals: Originals::default(), statements: None }
+        let (originals, names) = (Originals::default(), Names::default());
+        Self { connection, kept, closed: None, originals, names, statements: None }
     }
 
     /// Stores the lines of a batch that are new and says what became of each. What they add up to
@@ -50,7 +58,7 @@ impl<'c> Lines<'c> {
     ///
     /// `entry` is the index of the ledger entry that takes them.
     pub fn append(&mut self, batch: &LineBatch, entry: u64) -> rusqlite::Result<BatchAnswer> {
-        let Self { connection, kept, closed, originals, statements } = self;
+        let Self { connection, kept, closed, originals, names, statements } = self;
         let mut answer = BatchAnswer {
             refused: u32::try_from(batch.refused.len()).unwrap_or(u32::MAX),
             notes: batch.refused.clone(),
@@ -104,6 +112,7 @@ impl<'c> Lines<'c> {
             let cell =
                 added.add(&mut kept.sums, connection, ready.cell, ready.written, !exceeds)?;
             insert.line(ready, &warnings, cell, *next_seq)?;
+            names.came(&mut kept.net, connection, batch, row, !exceeds)?;
             *next_seq += 1;
             if warnings.is_empty() {
                 answer.accepted += 1;
@@ -114,6 +123,9 @@ impl<'c> Lines<'c> {
             }
         }
         answer.notes.sort_by_key(|note| note.position);
+        for (cell, net) in added.nets() {
+            kept.net.cell(&batch.marketplace, cell, net.quantity)?;
+        }
         kept.sums.take(added)?;
         answer.next_line = progress(connection, batch, &answer, entry)?;
         Ok(answer)
@@ -124,12 +136,43 @@ impl<'c> Lines<'c> {
     pub fn settle(&mut self) -> rusqlite::Result<()> {
         self.closed = None;
         self.originals.forget();
-        self.kept.sums.write(self.connection)
+        self.names.forget();
+        self.kept.sums.write(self.connection)?;
+        self.kept.net.write(self.connection)?;
+        let Kept { next_seq, holds, .. } = &mut self.kept;
+        if let Some(next) = *next_seq
+            && holds.replace(next) != Some(next)
+        {
+            net_sold::holds(self.connection, next)?;
+        }
+        Ok(())
     }
 
-    /// Reads anew what a report's lines add up to; what they added has been settled.
-    pub fn forget(&mut self, report: &str) {
+    /// Counts a line that was just explained, once all else is settled, and reads anew what its
+    /// report's lines add up to.
+    pub fn explained(&mut self, report: &str, line: u64) -> rusqlite::Result<()> {
         self.kept.sums.forget(report);
+        names::explained(&mut self.kept.net, self.connection, line)
+    }
+
+    /// Matches a line by hand, as the entry of that index says.
+    pub fn rematch(&mut self, line: u64, rematch: &Rematch, entry: u64) -> rusqlite::Result<()> {
+        self.settle()?;
+        names::rematch(&mut self.kept.net, self.connection, line, rematch, entry)
+    }
+
+    /// Writes a report as abandoned: nothing of it counts from then on.
+    pub fn abandon(&mut self, report: &Record, version: u64) -> rusqlite::Result<()> {
+        self.settle()?;
+        let (connection, net, key) = (self.connection, &mut self.kept.net, &report.key);
+        let (_, state) = documents::standing(connection, report.kind, key)?;
+        if state == report.state {
+            return documents::put(connection, report, version);
+        }
+        names::abandoning(net, connection, key)?;
+        documents::put(connection, report, version)?;
+        names::abandoned(net, connection, key)?;
+        self.settle()
     }
 
     /// Writes what the lines add up to and answers what the next transaction may go on from, if
@@ -137,6 +180,7 @@ impl<'c> Lines<'c> {
     pub fn done(mut self) -> rusqlite::Result<Kept> {
         self.settle()?;
         self.kept.sums.trim();
+        self.kept.net.trim();
         Ok(self.kept)
     }
 }

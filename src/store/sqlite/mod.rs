@@ -15,6 +15,8 @@ mod group;
 mod line_tables;
 mod lines;
 mod months;
+mod names;
+mod net_sold;
 mod orders;
 mod originals;
 mod questions;
@@ -42,6 +44,7 @@ use crate::change::{BatchAnswer, Kind, LineBatch, OrderCounts, Record};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
 use crate::domain::ranking::TopListings;
+use crate::domain::reconciliation::NetByName;
 use crate::domain::request_id::RequestId;
 use crate::domain::text::LineId;
 use crate::error::{Error, Result};
@@ -89,6 +92,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
         migrations::migrations::runner().run(&mut connection).map_err(|e| unusable(path, &e))?;
+        net_sold::catch_up(&mut connection).map_err(|e| unusable(path, &e))?;
         let own = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
         let mut checkpointer = Checkpointer::start(&mut connection, own, Pace::default())
             .map_err(|e| Error::internal(format!("thread for the log: {e}")))?;
@@ -286,6 +290,11 @@ impl Store for SqliteStore {
     async fn count_orders(&self, report: &str) -> Result<OrderCounts> {
         let report = report.to_owned();
         self.read(move |c| orders::count(c, &report)).await
+    }
+
+    async fn net_sold(&self, listing: &str) -> Result<NetByName> {
+        let listing = listing.to_owned();
+        self.read_one(move |c| net_sold::of(c, &listing)).await
     }
 
     async fn check_sums(&self, most: usize) -> Result<SumsCheck> {

@@ -28,7 +28,7 @@ const MOST: usize = 2_000_000;
 const WAITING: usize = 512;
 
 /// The state of a report of which nothing counts.
-const ABANDONED: &str = "ABANDONED";
+pub const ABANDONED: &str = "ABANDONED";
 
 /// What a transaction means to sums by month.
 pub enum Step {
@@ -53,7 +53,7 @@ pub fn steps(moved: Vec<Moved>, group: &Group, judged: &[Judged]) -> Vec<Step> {
             Write::Put(record) if record.kind == Kind::Report && record.state == ABANDONED => {
                 steps.push(Step::Anew);
             }
-            Write::Put(_) | Write::Lines(_) => {}
+            Write::Put(_) | Write::Lines(_) | Write::Rematch { .. } => {}
         }
     }
     steps

@@ -127,6 +127,14 @@ impl<'b> Added<'b> {
     }
 }
 
+impl Added<'_> {
+    /// What the lines of the batch that count add to the nets of its cells.
+    pub fn nets(&self) -> impl Iterator<Item = (&CellKey, Totals)> {
+        let cells = self.batch.cells().iter().zip(&self.counted);
+        cells.filter_map(|(cell, counted)| Some((cell, cell.kind.net(counted.as_ref()?.sums))))
+    }
+}
+
 impl Sums {
     /// The place and number of a cell, which is new if the table does not have it.
     fn find(

@@ -9,18 +9,24 @@ use proptest::test_runner::{Config, TestRunner};
 use super::lines::{batch, lines_change, row};
 use super::*;
 use crate::change::BatchAnswer;
+use crate::domain::declaration::DeclarationNumber;
 use crate::domain::explanation::{Explanation, ExplanationCause};
-use crate::domain::sale::WarningReason;
+use crate::domain::sale::{SaleKind, WarningReason};
 use crate::store::check::{Difference, SumsCheck};
 use crate::store::{LineQuery, StoredLine};
+
+/// Kind, which line it cites, sku, quantity, price, day, currency, name.
+type Sent = (&'static str, u8, u8, u16, String, u8, bool, u8);
 
 /// What may happen to a store, to one of three reports each.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Lines come: kind, which line each cites, sku, quantity, price, day, currency.
-    Lines(u8, Vec<(&'static str, u8, u8, u16, String, u8, bool)>),
+    /// Lines come.
+    Lines(u8, Vec<Sent>),
     /// The first line that exceeds its sale is explained.
     Explain(u8),
+    /// A line is matched to an item by hand, or given back.
+    Rematch(u8, u8),
     /// The orders are counted, as when it is sealed.
     Seal(u8),
     /// Nothing of it counts any more.
@@ -32,10 +38,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let kind = prop::sample::select(vec!["SALE", "SALE", "SALE", "RETURN", "REFUND", "ADJUSTMENT"]);
     let price = "(0|[1-9][0-9]{0,3})(\\.[0-9]{1,4})?";
-    let line = (kind, 0..60u8, 0..3u8, 1..9u16, price, 1..4u8, any::<bool>());
+    let line = (kind, 0..60u8, 0..3u8, 1..9u16, price, 1..4u8, any::<bool>(), 0..6u8);
     prop_oneof![
         6 => (0..3u8, prop::collection::vec(line, 1..12)).prop_map(|(r, l)| Step::Lines(r, l)),
         3 => (0..3u8).prop_map(Step::Explain),
+        2 => (0..3u8, 0..6u8).prop_map(|(r, name)| Step::Rematch(r, name)),
         2 => (0..3u8).prop_map(Step::Seal),
         1 => (0..3u8).prop_map(Step::Abandon),
         1 => Just(Step::Reopen),
@@ -69,7 +76,7 @@ pub async fn sums_are_those_of_the_lines_after_any_history(place: &dyn Place) {
                 Step::Lines(report, lines) => {
                     let report = format!("r{case}-{report}");
                     let rows = (0..).zip(lines).map(|(place, line)| {
-                        let (kind, cites, sku, quantity, price, day, dollars) = line;
+                        let (kind, cites, sku, quantity, price, day, dollars, named) = line;
                         let cited = match *kind {
                             "SALE" => "-".to_owned(),
                             _ => format!("L{case}-{cites}"),
@@ -86,6 +93,10 @@ pub async fn sums_are_those_of_the_lines_after_any_history(place: &dyn Place) {
                         if *dollars {
                             row.line.currency = "USD".parse().unwrap();
                         }
+                        (row.line.declaration, row.line.declaration_item) = name(*named);
+                        if *sku == 2 {
+                            row.listing = None;
+                        }
                         row
                     });
                     let sent = batch(&report, 0, rows.collect());
@@ -98,6 +109,12 @@ pub async fn sums_are_those_of_the_lines_after_any_history(place: &dyn Place) {
                         let write = explain(&report, line.seq);
                         committed(&*store, change(number, vec![], vec![write])).await;
                         explained += 1;
+                    }
+                }
+                Step::Rematch(report, named) => {
+                    if let Some(line) = a_sale(&*store, &format!("r{case}-{report}")).await {
+                        let write = net_sold::rematch(line.seq, name(*named));
+                        committed(&*store, change(number, vec![], vec![write])).await;
                     }
                 }
                 Step::Seal(report) => {
@@ -129,18 +146,32 @@ pub async fn sums_are_those_of_the_lines_after_any_history(place: &dyn Place) {
 /// How the first history begins, as chance alone may explain nothing in all of them: its second
 /// line takes back more than its first, which has the number 7.
 fn exceeding_and_explained() -> [Step; 2] {
-    let line = |kind, quantity| (kind, 7, 0, quantity, "1".to_owned(), 1, false);
+    let line = |kind, quantity| (kind, 7, 0, quantity, "1".to_owned(), 1, false, 0);
     [Step::Lines(0, vec![line("SALE", 1), line("RETURN", 8)]), Step::Explain(0)]
 }
 
+/// Of six, three name something.
+fn name(which: u8) -> (Option<DeclarationNumber>, Option<u32>) {
+    let number = "26001EC01000001A".parse().ok();
+    match which {
+        0 => (number, None),
+        1 => (number, Some(1)),
+        2 => (number, Some(2)),
+        _ => (None, None),
+    }
+}
+
+async fn a_sale(store: &dyn Store, report: &str) -> Option<StoredLine> {
+    let lines = store.lines(all_of(report)).await.unwrap();
+    lines.into_iter().find(|line| line.line.kind == SaleKind::Sale)
+}
+
+fn all_of(report: &str) -> LineQuery {
+    LineQuery { report: report.to_owned(), remarked: None, reason: None, after: 0, limit: 100 }
+}
+
 async fn unexplained(store: &dyn Store, report: &str) -> Option<StoredLine> {
-    let query = LineQuery {
-        report: report.to_owned(),
-        remarked: None,
-        reason: Some(WarningReason::ExceedsOriginal),
-        after: 0,
-        limit: 100,
-    };
+    let query = LineQuery { reason: Some(WarningReason::ExceedsOriginal), ..all_of(report) };
     store.lines(query).await.unwrap().into_iter().find(|line| line.explanation.is_none())
 }
 
@@ -201,6 +232,11 @@ async fn a_number_that_somebody_changed_is_named() {
             "UPDATE report_progress SET orders = 7",
             "UPDATE report_progress SET orders = 1",
             ("report_progress", "orders", "7", "1"),
+        ),
+        (
+            "UPDATE net_sold SET quantity = '5'",
+            "UPDATE net_sold SET quantity = '4'",
+            ("net_sold", "quantity", "5", "4"),
         ),
         (
             "UPDATE sale_lines SET cell = 99 WHERE line_id = 'L3'",
