@@ -212,7 +212,11 @@ async fn the_doctor_finds_a_sum_that_is_not_that_of_the_lines() {
 
     let store = stage.path().join("data/puente.db");
     let hand = rusqlite::Connection::open(store).unwrap();
-    hand.execute_batch("UPDATE rollup_cells SET quantity = '17' WHERE kind = 'SALE'").unwrap();
+    hand.execute_batch(
+        "UPDATE rollup_cells SET quantity = '17' \
+         WHERE cell >> 32 IN (SELECT slice FROM rollup_slices WHERE kind = 'SALE')",
+    )
+    .unwrap();
     let found = doctor("json").await;
     assert_eq!(found.code, 1, "{found:?}");
     let answer: serde_json::Value = serde_json::from_str(&found.out).unwrap();

@@ -89,11 +89,11 @@ pub fn ingest(args: &[String]) {
     let folder = tempfile::tempdir().unwrap();
     let mut connection = open(folder.path());
     let meter = Meter::start(std::process::id());
-    let (mut seq, mut last_cell, mut latencies) = (0, 0, Vec::new());
+    let (mut seq, mut numbers, mut latencies) = (0, Numbers::default(), Vec::new());
     for (entry, lines) in (0..).zip(rows.chunks(LINES)) {
         let began = Instant::now();
         let transaction = connection.transaction().unwrap();
-        append(&transaction, lines, entry, &mut seq, &mut last_cell);
+        append(&transaction, lines, entry, &mut seq, &mut numbers);
         transaction.commit().unwrap();
         latencies.push(micros(began));
     }
@@ -106,7 +106,8 @@ pub fn tpch(args: &[String]) {
     let mut rows = Lineitems::make(generator).take(count).map(row);
     let folder = tempfile::tempdir().unwrap();
     let mut connection = open(folder.path());
-    let (mut seq, mut last_cell, mut latencies, mut cpu) = (0, 0, Vec::new(), 0.0);
+    let (mut seq, mut latencies, mut cpu) = (0, Vec::new(), 0.0);
+    let mut numbers = Numbers::default();
     for entry in 0.. {
         let lines: Vec<Row> = rows.by_ref().take(LINES).collect();
         if lines.is_empty() {
@@ -114,7 +115,7 @@ pub fn tpch(args: &[String]) {
         }
         let (began, so_far) = (Instant::now(), thread_micros());
         let transaction = connection.transaction().unwrap();
-        append(&transaction, &lines, entry, &mut seq, &mut last_cell);
+        append(&transaction, &lines, entry, &mut seq, &mut numbers);
         transaction.commit().unwrap();
         cpu += thread_micros() - so_far;
         latencies.push(micros(began));
@@ -133,38 +134,66 @@ fn thread_micros() -> f64 {
     on_cpu.expect("nanoseconds on the CPU") / 1000.0
 }
 
-type CellKey<'r> = (&'r str, &'r str, &'static str, &'r str, &'r str);
+type Slice = (String, &'static str, String, String);
+
+/// The numbers that cells go by, as the gateway has them in memory.
+#[derive(Default)]
+struct Numbers {
+    slices: HashMap<Slice, i64>,
+    goods: HashMap<String, i64>,
+}
+
+impl Numbers {
+    /// The number of a row's cell.
+    fn cell(&mut self, t: &Transaction<'_>, row: &Row) -> i64 {
+        let line = &row.line;
+        let day = &line.sold_at[..10];
+        let slice = (day.to_owned(), row.kind, line.currency.clone(), line.destination.clone());
+        let slice = *self.slices.entry(slice).or_insert_with(|| {
+            t.prepare_cached(
+                "INSERT INTO rollup_slices (report, marketplace, day, kind, currency, destination) \
+                 VALUES (?1, 'marketplace', ?2, ?3, ?4, ?5)",
+            )
+            .unwrap()
+            .insert(params![REPORT, day, row.kind, line.currency, line.destination])
+            .unwrap()
+        });
+        if let Some(goods) = self.goods.get(&row.listing) {
+            return slice << 32 | goods;
+        }
+        let goods = t
+            .prepare_cached(
+                "INSERT INTO rollup_goods (listing, seller, ncm, channel, province, size_class) \
+                 VALUES (?1, '30880000027', '22042100', 'OFFICIAL_STORE', 'AR-M', 'SMALL')",
+            )
+            .unwrap()
+            .insert([&row.listing])
+            .unwrap();
+        self.goods.insert(row.listing.clone(), goods);
+        slice << 32 | goods
+    }
+}
 
 #[derive(Default)]
 struct Sums {
-    cell: i64,
-    new: bool,
     lines: i64,
     quantity: Decimal,
     amount: Decimal,
 }
 
 impl Sums {
-    fn add(&mut self, row: &Row) {
-        self.lines += 1;
-        self.quantity += row.quantity;
-        self.amount += row.amount;
+    fn add(&mut self, lines: i64, quantity: Decimal, amount: Decimal) {
+        self.lines += lines;
+        self.quantity += quantity;
+        self.amount += amount;
     }
 }
 
-fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cell: &mut i64) {
+fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, numbers: &mut Numbers) {
     let mut identity = t
         .prepare_cached(
             "INSERT OR IGNORE INTO line_identity (marketplace, line_id, entry_index, line_seq) \
              VALUES ('marketplace', ?1, ?2, ?3)",
-        )
-        .unwrap();
-    let mut held = t
-        .prepare_cached(
-            "SELECT cell, lines, quantity, amount FROM rollup_cells WHERE report = ?1 AND \
-             day = ?2 AND listing = ?3 AND kind = ?4 AND currency = ?5 AND destination = ?6 AND \
-             seller = '30880000027' AND ncm = '22042100' AND channel = 'OFFICIAL_STORE' AND \
-             province = 'AR-M' AND size_class = 'SMALL'",
         )
         .unwrap();
     let mut insert = t
@@ -175,7 +204,7 @@ fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cel
              ?12, ?13, ?14, 'ACCEPTED', ?15)",
         )
         .unwrap();
-    let mut cells: HashMap<CellKey<'_>, Sums> = HashMap::new();
+    let mut cells: HashMap<i64, (&str, Sums)> = HashMap::new();
     let mut totals: HashMap<(&str, &str), Sums> = HashMap::new();
     for row in rows {
         let line = &row.line;
@@ -183,38 +212,11 @@ fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cel
             continue;
         }
         *seq += 1;
-        let day = &line.sold_at[..10];
-        let key = (
-            day,
-            row.listing.as_str(),
-            row.kind,
-            line.currency.as_str(),
-            line.destination.as_str(),
-        );
-        let cell = cells.entry(key).or_insert_with(|| {
-            let found = held
-                .query_row(
-                    params![REPORT, day, row.listing, row.kind, line.currency, line.destination],
-                    |row| {
-                        let decimal = |at| row.get::<_, String>(at).map(|text| text.parse());
-                        Ok(Sums {
-                            cell: row.get(0)?,
-                            new: false,
-                            lines: row.get(1)?,
-                            quantity: decimal(2)?.unwrap(),
-                            amount: decimal(3)?.unwrap(),
-                        })
-                    },
-                )
-                .optional()
-                .unwrap();
-            found.unwrap_or_else(|| {
-                *last_cell += 1;
-                Sums { cell: *last_cell, new: true, ..Sums::default() }
-            })
-        });
-        cell.add(row);
-        totals.entry((row.kind, line.currency.as_str())).or_default().add(row);
+        let cell = numbers.cell(t, row);
+        let (_, sums) = cells.entry(cell).or_insert_with(|| (row.kind, Sums::default()));
+        sums.add(1, row.quantity, row.amount);
+        let total = totals.entry((row.kind, line.currency.as_str())).or_default();
+        total.add(1, row.quantity, row.amount);
         insert
             .execute(params![
                 *seq,
@@ -228,55 +230,48 @@ fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, last_cel
                 line.unit_price,
                 line.currency,
                 line.sold_at,
-                day,
+                &line.sold_at[..10],
                 line.destination,
-                cell.cell,
+                cell,
                 entry,
             ])
             .unwrap();
     }
-    write_sums(t, cells, totals);
+    write_cells(t, cells);
+    write_totals(t, totals);
 }
 
-fn write_sums(
-    t: &Transaction<'_>,
-    cells: HashMap<CellKey<'_>, Sums>,
-    totals: HashMap<(&str, &str), Sums>,
-) {
-    let mut update = t
+/// In the order of the table, so that each page of it is read and written once.
+fn write_cells(t: &Transaction<'_>, cells: HashMap<i64, (&str, Sums)>) {
+    let mut held = t
+        .prepare_cached("SELECT lines, quantity, amount FROM rollup_cells WHERE cell = ?1")
+        .unwrap();
+    let mut write = t
         .prepare_cached(
-            "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
+            "INSERT OR REPLACE INTO rollup_cells (cell, lines, quantity, amount, orders) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )
         .unwrap();
-    let mut insert = t
-        .prepare_cached(
-            "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
-             channel, province, size_class, destination, currency, kind, lines, quantity, amount) \
-             VALUES (?1, ?2, 'marketplace', ?3, ?4, '30880000027', '22042100', 'OFFICIAL_STORE', \
-             'AR-M', 'SMALL', ?5, ?6, ?7, ?8, ?9, ?10)",
-        )
-        .unwrap();
-    for ((day, listing, kind, currency, destination), sums) in cells {
-        let (quantity, amount) = (sums.quantity.to_string(), sums.amount.to_string());
-        if sums.new {
-            insert
-                .execute(params![
-                    sums.cell,
-                    REPORT,
-                    day,
-                    listing,
-                    destination,
-                    currency,
-                    kind,
-                    sums.lines,
-                    quantity,
-                    amount
-                ])
-                .unwrap();
-        } else {
-            update.execute(params![sums.cell, sums.lines, quantity, amount]).unwrap();
+    let mut cells: Vec<_> = cells.into_iter().collect();
+    cells.sort_unstable_by_key(|(cell, _)| *cell);
+    for (cell, (kind, mut sums)) in cells {
+        let found = held
+            .query_row([cell], |row| {
+                let decimal = |at| row.get::<_, String>(at).map(|text| text.parse().unwrap());
+                Ok((row.get(0)?, decimal(1)?, decimal(2)?))
+            })
+            .optional()
+            .unwrap();
+        if let Some((lines, quantity, amount)) = found {
+            sums.add(lines, quantity, amount);
         }
+        let (quantity, amount) = (sums.quantity.to_string(), sums.amount.to_string());
+        let orders = (kind == "SALE").then_some(sums.lines);
+        write.execute(params![cell, sums.lines, quantity, amount, orders]).unwrap();
     }
+}
+
+fn write_totals(t: &Transaction<'_>, totals: HashMap<(&str, &str), Sums>) {
     let mut total = t
         .prepare_cached(
             "INSERT INTO report_totals (report, kind, currency, lines, quantity, amount) \

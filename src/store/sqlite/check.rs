@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::documents::{signed, unsigned};
+use super::documents::unsigned;
 use super::questions::parsed;
 use super::rollups::plus;
 use super::{net_sold, orders};
@@ -17,23 +17,20 @@ use crate::domain::sale::{SaleKind, WarningReason};
 use crate::store::check::{Difference, SumsCheck};
 
 /// Cells that are added up at once; each further window reads the lines once more.
-const WINDOW: u64 = 1_000_000;
+const WINDOW: usize = 1_000_000;
 
 /// Compares everything that is kept with what the lines add up to; names `most` differences.
 pub fn sums(connection: &Connection, most: usize) -> rusqlite::Result<SumsCheck> {
-    let last: i64 = connection
-        .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
-        .query_row([], |row| row.get(0))?;
     let mut check = Check { connection, most, outcome: SumsCheck::default() };
     let repeats = check.orders()?;
-    let mut window = Window { first: 1, cells: check.window(last) };
+    let mut window = Window::after(connection, i64::MIN)?;
     check.lines(&mut window, true)?;
     for (row, kept, lines) in net_sold::differences(connection)? {
         check.differs(("net_sold", row), "quantity", kept, lines);
     }
     check.cells(&window, &repeats)?;
-    while window.end() <= last {
-        window = Window { first: window.end(), cells: check.window(last) };
+    while let Some(last) = window.is_full() {
+        window = Window::after(connection, last)?;
         check.lines(&mut window, false)?;
         check.cells(&window, &repeats)?;
     }
@@ -48,19 +45,31 @@ struct Check<'c> {
 
 /// What lines add to some cells that follow each other.
 struct Window {
-    first: i64,
-    cells: Vec<Totals>,
+    /// Their numbers, ascending.
+    cells: Vec<i64>,
+    sums: Vec<Totals>,
 }
 
 impl Window {
-    /// The first cell after it.
-    fn end(&self) -> i64 {
-        self.first + signed(self.cells.len() as u64)
+    /// The first cells after one.
+    fn after(connection: &Connection, cell: i64) -> rusqlite::Result<Self> {
+        let cells: Vec<i64> = connection
+            .prepare_cached("SELECT cell FROM rollup_cells WHERE cell > ?1 ORDER BY cell")?
+            .query_map([cell], |row| row.get(0))?
+            .take(WINDOW)
+            .collect::<rusqlite::Result<_>>()?;
+        let sums = vec![Totals::default(); cells.len()];
+        Ok(Self { cells, sums })
+    }
+
+    /// Its last cell, if there may be more after it.
+    fn is_full(&self) -> Option<i64> {
+        self.cells.last().copied().filter(|_| self.cells.len() == WINDOW)
     }
 
     fn cell(&mut self, cell: i64) -> Option<&mut Totals> {
-        let place = usize::try_from(cell.checked_sub(self.first)?).ok()?;
-        self.cells.get_mut(place)
+        let place = self.cells.binary_search(&cell).ok()?;
+        self.sums.get_mut(place)
     }
 }
 
@@ -74,10 +83,6 @@ struct OfReport {
 }
 
 impl Check<'_> {
-    fn window(&self, last: i64) -> Vec<Totals> {
-        vec![Totals::default(); usize::try_from(unsigned(last).clamp(1, WINDOW)).unwrap_or(1)]
-    }
-
     fn differs(
         &mut self,
         (table, row): (&'static str, String),
@@ -127,12 +132,14 @@ impl Check<'_> {
     fn lines(&mut self, window: &mut Window, reports: bool) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT s.cell, s.kind, s.quantity, s.unit_price, s.verdict, e.line_seq IS NOT NULL, \
-             s.line_seq, s.report, s.currency, IFNULL(c.report = s.report \
-             AND c.marketplace = s.marketplace AND c.day = s.day AND c.kind = s.kind \
-             AND c.currency = s.currency AND c.destination = s.destination \
-             AND (s.listing IS NULL OR c.listing = s.listing), 0) FROM sale_lines s \
+             s.line_seq, s.report, s.currency, IFNULL(c.cell = s.cell AND t.report = s.report \
+             AND t.marketplace = s.marketplace AND t.day = s.day AND t.kind = s.kind \
+             AND t.currency = s.currency AND t.destination = s.destination \
+             AND (s.listing IS NULL OR g.listing = s.listing), 0) FROM sale_lines s \
              LEFT JOIN line_explanations e ON e.line_seq = s.line_seq \
-             LEFT JOIN rollup_cells c ON c.cell = s.cell ORDER BY s.line_seq",
+             LEFT JOIN rollup_cells c ON c.cell = s.cell \
+             LEFT JOIN rollup_slices t ON t.slice = s.cell >> 32 \
+             LEFT JOIN rollup_goods g ON g.goods = s.cell & 4294967295 ORDER BY s.line_seq",
         )?;
         let mut rows = statement.query([])?;
         let mut by_report: HashMap<String, OfReport> = HashMap::new();
@@ -231,16 +238,29 @@ impl Check<'_> {
     }
 
     fn cells(&mut self, window: &Window, repeats: &HashMap<u64, u64>) -> rusqlite::Result<()> {
+        let (Some(first), Some(last)) = (window.cells.first(), window.cells.last()) else {
+            return Ok(());
+        };
         let mut statement = self.connection.prepare_cached(
-            "SELECT cell, lines, quantity, amount, orders, kind, report, day, listing, currency, \
-             destination FROM rollup_cells WHERE cell >= ?1 AND cell < ?2 ORDER BY cell",
+            "SELECT c.cell, c.lines, c.quantity, c.amount, c.orders, s.kind, s.report, s.day, \
+             g.listing, s.currency, s.destination, g.goods IS NULL FROM rollup_cells c \
+             LEFT JOIN rollup_slices s ON s.slice = c.cell >> 32 \
+             LEFT JOIN rollup_goods g ON g.goods = c.cell & 4294967295 \
+             WHERE c.cell BETWEEN ?1 AND ?2 ORDER BY c.cell",
         )?;
-        let mut rows = statement.query((window.first, window.end()))?;
+        let mut rows = statement.query((first, last))?;
+        let mut sums = window.sums.iter();
         while let Some(row) = rows.next()? {
             self.outcome.cells += 1;
             let cell: i64 = row.get(0)?;
-            let kind: SaleKind = parsed(row, 5)?;
+            let lines = sums.next().copied().unwrap_or_default();
             let text = |at| row.get::<_, String>(at).unwrap_or_default();
+            if text(5).is_empty() || row.get(11)? {
+                let place = ("rollup_cells", cell.to_string());
+                self.differs(place, "cell", cell, "one of a slice and goods that are known");
+                continue;
+            }
+            let kind: SaleKind = parsed(row, 5)?;
             let place = || {
                 let key: Vec<String> = (6..=10).map(text).collect();
                 ("rollup_cells", format!("{cell}: {} {kind}", key.join(" ")))
@@ -250,8 +270,6 @@ impl Check<'_> {
                 quantity: parsed(row, 2)?,
                 amount: parsed(row, 3)?,
             };
-            let at = usize::try_from(cell - window.first).unwrap_or(usize::MAX);
-            let lines = window.cells.get(at).copied().unwrap_or_default();
             self.compare(place, kept, lines);
             let orders = match kind {
                 SaleKind::Sale => {

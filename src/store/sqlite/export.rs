@@ -62,7 +62,7 @@ fn counts_in(connection: &Connection, query: &ExportQuery) -> rusqlite::Result<b
     let Some(days) = query.days else { return Ok(true) };
     connection
         .prepare_cached(
-            "SELECT 1 FROM rollup_cells WHERE report = ?1 AND day BETWEEN ?2 AND ?3 LIMIT 1",
+            "SELECT 1 FROM rollup_slices WHERE report = ?1 AND day BETWEEN ?2 AND ?3 LIMIT 1",
         )?
         .exists((&query.report, days.first().to_string(), days.last().to_string()))
 }
@@ -115,7 +115,7 @@ struct Cells<'c> {
 
 impl<'c> Cells<'c> {
     fn over(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT seller, ncm FROM rollup_cells WHERE cell = ?1";
+        let sql = "SELECT seller, ncm FROM rollup_goods WHERE goods = ?1 & 4294967295";
         Ok(Self { read: connection.prepare_cached(sql)?, last: None })
     }
 

@@ -297,7 +297,7 @@ impl<'c> Pass<'c> {
                 self.lines.settle()?;
                 let entry = self.tree.size();
                 explanations::explain(self.connection, report, *line, explanation, entry)?;
-                self.lines.explained(report, *line)
+                self.lines.explained(*line)
             }
             Write::Rematch { line, rematch } => {
                 self.lines.rematch(*line, rematch, self.tree.size())

@@ -148,10 +148,8 @@ impl<'c> Lines<'c> {
         Ok(())
     }
 
-    /// Counts a line that was just explained, once all else is settled, and reads anew what its
-    /// report's lines add up to.
-    pub fn explained(&mut self, report: &str, line: u64) -> rusqlite::Result<()> {
-        self.kept.sums.forget(report);
+    /// Counts a line that was just explained, once all else is settled.
+    pub fn explained(&mut self, line: u64) -> rusqlite::Result<()> {
         names::explained(&mut self.kept.net, self.connection, line)
     }
 

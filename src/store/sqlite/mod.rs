@@ -17,6 +17,7 @@ mod lines;
 mod months;
 mod names;
 mod net_sold;
+mod numbers;
 mod orders;
 mod originals;
 mod questions;

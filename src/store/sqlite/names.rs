@@ -155,8 +155,11 @@ pub fn abandoning(
     report: &str,
 ) -> rusqlite::Result<()> {
     // As if none of its lines had a name; then those that have.
-    let mut cells = connection
-        .prepare_cached("SELECT listing, quantity FROM rollup_cells WHERE report = ?1")?;
+    let mut cells = connection.prepare_cached(
+        "SELECT g.listing, c.quantity FROM rollup_slices s CROSS JOIN rollup_cells c \
+         ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
+         CROSS JOIN rollup_goods g ON g.goods = c.cell & 4294967295 WHERE s.report = ?1",
+    )?;
     let mut rows = cells.query([report])?;
     while let Some(row) = rows.next()? {
         let quantity: Quantity = parsed(row, 1)?;

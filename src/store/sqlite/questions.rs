@@ -45,8 +45,9 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
     let counts = connection
         .prepare_cached(
             "SELECT next_line, accepted, warned, duplicates, refused, orders, last_entry, \
-             explained, EXISTS (SELECT 1 FROM closed_months m JOIN rollup_cells c \
-             ON c.report = ?1 AND c.day BETWEEN m.key || '-01' AND m.key || '-31' \
+             explained, EXISTS (SELECT 1 FROM closed_months m JOIN rollup_slices s \
+             ON s.report = ?1 AND s.day BETWEEN m.key || '-01' AND m.key || '-31' \
+             JOIN rollup_cells c ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
              AND c.lines > 0) FROM report_progress WHERE report = ?1",
         )?
         .query_row([report], |row| {
@@ -123,26 +124,40 @@ fn each_cell(
             conditions.insert(condition, value.clone());
         }
     };
-    equal("c.marketplace = ?", &query.marketplace);
-    equal("c.report = ?", &query.report);
+    equal("s.marketplace = ?", &query.marketplace);
+    equal("s.report = ?", &query.report);
     let reports = query.reports.as_ref().map(|keys| serde_json::json!(keys).to_string());
-    equal("c.report IN (SELECT value FROM json_each(?))", &reports);
+    equal("s.report IN (SELECT value FROM json_each(?))", &reports);
     let listings = query.listings.as_ref().map(|keys| serde_json::json!(keys).to_string());
-    equal("c.listing IN (SELECT value FROM json_each(?))", &listings);
-    equal("c.day >= ?", &query.from.map(|day| day.to_string()));
-    equal("c.day <= ?", &query.to.map(|day| day.to_string()));
-    equal("c.seller = ?", &query.seller);
-    equal("c.province = ?", &query.province);
-    equal("c.size_class = ?", &query.size_class);
-    equal("c.channel = ?", &query.channel);
-    equal("c.currency = ?", &query.currency);
-    equal("instr(c.ncm, ?) = 1", &query.ncm_prefix);
+    equal("g.listing IN (SELECT value FROM json_each(?))", &listings);
+    equal("s.day >= ?", &query.from.map(|day| day.to_string()));
+    equal("s.day <= ?", &query.to.map(|day| day.to_string()));
+    equal("g.seller = ?", &query.seller);
+    equal("g.province = ?", &query.province);
+    equal("g.size_class = ?", &query.size_class);
+    equal("g.channel = ?", &query.channel);
+    equal("s.currency = ?", &query.currency);
+    equal("instr(g.ncm, ?) = 1", &query.ncm_prefix);
     // A country holds its regions, but CN-S does not hold CN-SH.
-    equal("(c.destination = ? OR instr(c.destination, ? || '-') = 1)", &query.destination);
-    let mut sql = String::from(
-        "SELECT c.report, c.marketplace, c.day, c.listing, c.seller, c.ncm, c.channel, \
-         c.province, c.size_class, c.destination, c.currency, c.kind, c.lines, c.quantity, \
-         c.amount, c.orders, c.cell FROM rollup_cells c WHERE c.lines > 0 AND c.report NOT IN \
+    equal("(s.destination = ? OR instr(s.destination, ? || '-') = 1)", &query.destination);
+    // CROSS fixes the order of a join: few goods are looked for in each slice, else all cells of
+    // the slices are read as they lie.
+    let of_few = query.listings.is_some() || query.seller.is_some();
+    let cells = match of_few {
+        true => {
+            "rollup_goods g CROSS JOIN rollup_slices s CROSS JOIN rollup_cells c \
+                 ON c.cell = (s.slice << 32 | g.goods)"
+        }
+        false => {
+            "rollup_slices s CROSS JOIN rollup_cells c \
+                  ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
+                  CROSS JOIN rollup_goods g ON g.goods = c.cell & 4294967295"
+        }
+    };
+    let mut sql = format!(
+        "SELECT s.report, s.marketplace, s.day, g.listing, g.seller, g.ncm, g.channel, \
+         g.province, g.size_class, s.destination, s.currency, s.kind, c.lines, c.quantity, \
+         c.amount, c.orders, c.cell FROM {cells} WHERE c.lines > 0 AND s.report NOT IN \
          (SELECT key FROM sales_reports WHERE state = 'ABANDONED')",
     );
     let mut values = Vec::with_capacity(conditions.len());
@@ -203,7 +218,7 @@ where
     T: FromStr,
     T::Err: std::fmt::Display,
 {
-    let text: String = row.get(at)?;
+    let text = row.get_ref(at)?.as_str()?;
     text.parse().map_err(|reason: T::Err| {
         rusqlite::Error::FromSqlConversionFailure(at, Type::Text, reason.to_string().into())
     })

@@ -1,33 +1,30 @@
 //! What sale lines add up to: daily cells, totals of reports.
 //!
 //! Enters: lines as they are stored. Leaves: sums, gathered in memory over a transaction and
-//! written once; exact, or refused. What was written stays in memory for the next transaction,
-//! so that a cell in use is neither looked up nor read again.
+//! written once, in the order of the cells' numbers; exact, or refused.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
+use super::numbers::Numbers;
 use super::questions::parsed;
-use crate::change::{CellKey, Goods, LineBatch};
+use crate::change::{CellKey, LineBatch};
 use crate::domain::currency::Currency;
 use crate::domain::decimal::Totals;
 use crate::domain::fault::Fault;
-use crate::domain::listing::listing_key;
 use crate::domain::partner::PartnerId;
 use crate::domain::sale::SaleKind;
 
-/// How many cells may stay in memory from one transaction to the next.
-const KEPT: usize = 20_000;
+/// How many reports may stay in memory from one transaction to the next.
+const KEPT: usize = 1_000;
 
 /// Rollups and totals as the transaction under way leaves them.
 #[derive(Default)]
 pub struct Sums {
     reports: HashMap<String, OfReport>,
-    /// The highest cell in use; read when the first new cell is needed.
-    last_cell: Option<i64>,
+    numbers: Numbers,
     /// What the transaction has added to cells so far.
     moved: Vec<Moved>,
 }
@@ -40,25 +37,18 @@ pub struct Moved {
     pub cells: Vec<(CellKey, Totals)>,
 }
 
-/// The sums of one report that were asked for.
+/// The sums of one report.
 struct OfReport {
     marketplace: PartnerId,
-    places: HashMap<CellKey, usize>,
+    /// What came to cells since it was written last; the same cell may stand here more than once.
     cells: Vec<Cell>,
-    /// Cells to be written.
-    changed: Vec<usize>,
     totals: HashMap<(SaleKind, Currency), Total>,
 }
 
-/// A rollup cell.
+/// What came to a rollup cell, as written.
 struct Cell {
-    id: i64,
+    number: i64,
     key: CellKey,
-    /// Whether it is in the table.
-    stored: bool,
-    /// What it holds: with the sign of its kind.
-    held: Totals,
-    /// What came since: as written.
     added: Totals,
 }
 
@@ -78,8 +68,7 @@ pub struct Added<'b> {
 
 /// What lines add to a cell, as written.
 struct Counted {
-    place: usize,
-    id: i64,
+    number: i64,
     sums: Totals,
     /// Of lines that count in totals, not in nets.
     left_out: Totals,
@@ -116,14 +105,15 @@ impl<'b> Added<'b> {
         let counted = match &mut self.counted[cell] {
             Some(counted) => counted,
             empty => {
-                let (place, id) = sums.find(connection, self.batch, &self.batch.cells()[cell])?;
+                let key = &self.batch.cells()[cell];
+                let number = sums.numbers.cell(connection, self.batch, key)?;
                 let (sums, left_out) = (Totals::default(), Totals::default());
-                empty.insert(Counted { place, id, sums, left_out })
+                empty.insert(Counted { number, sums, left_out })
             }
         };
         let sums = if counts { &mut counted.sums } else { &mut counted.left_out };
         *sums = plus(*sums, written)?;
-        Ok(counted.id)
+        Ok(counted.number)
     }
 }
 
@@ -136,43 +126,23 @@ impl Added<'_> {
 }
 
 impl Sums {
-    /// The place and number of a cell, which is new if the table does not have it.
-    fn find(
-        &mut self,
-        connection: &Connection,
-        batch: &LineBatch,
-        key: &CellKey,
-    ) -> rusqlite::Result<(usize, i64)> {
-        let report = of_report(&mut self.reports, batch);
-        if let Some(place) = report.places.get(key) {
-            return Ok((*place, report.cells[*place].id));
-        }
-        let (id, stored, held) = match held_cell(connection, batch, key)? {
-            Some((id, held)) => (id, true, held),
-            None => (fresh_cell(connection, &mut self.last_cell)?, false, Totals::default()),
-        };
-        let place = report.cells.len();
-        report.places.insert(key.clone(), place);
-        report.cells.push(Cell { id, key: key.clone(), stored, held, added: Totals::default() });
-        Ok((place, id))
-    }
-
     /// Takes in what the lines of a batch add.
     pub fn take(&mut self, added: Added<'_>) -> rusqlite::Result<()> {
         let Added { batch, counted } = added;
         if counted.iter().all(Option::is_none) {
             return Ok(());
         }
-        let report = of_report(&mut self.reports, batch);
-        for Counted { place, sums, left_out, .. } in counted.into_iter().flatten() {
-            let cell = &mut report.cells[place];
-            // A cell that only holds lines back is stored all the same.
-            if cell.added.lines == 0 && (sums.lines > 0 || !cell.stored) {
-                report.changed.push(place);
-            }
-            cell.added = plus(cell.added, sums)?;
-            let total = report.totals.entry((cell.key.kind, cell.key.currency)).or_default();
+        let report = self.reports.entry(batch.report.clone()).or_insert_with(|| OfReport {
+            marketplace: batch.marketplace.clone(),
+            cells: Vec::new(),
+            totals: HashMap::new(),
+        });
+        for (key, counted) in batch.cells().iter().zip(counted) {
+            let Some(Counted { number, sums, left_out }) = counted else { continue };
+            let total = report.totals.entry((key.kind, key.currency)).or_default();
             total.added = plus(total.added, plus(sums, left_out)?)?;
+            // A cell that only holds lines back is stored all the same.
+            report.cells.push(Cell { number, key: key.clone(), added: sums });
         }
         Ok(())
     }
@@ -181,16 +151,11 @@ impl Sums {
     pub fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for (key, report) in &mut self.reports {
             write_totals(connection, key, &mut report.totals)?;
-            if !report.changed.is_empty() {
-                self.moved.push(write_cells(connection, key, report)?);
+            if !report.cells.is_empty() {
+                self.moved.push(write_cells(connection, report)?);
             }
         }
         Ok(())
-    }
-
-    /// Lets go of what is kept of a report, which somebody else has written.
-    pub fn forget(&mut self, report: &str) {
-        self.reports.remove(report);
     }
 
     /// Gives away what was added to cells since this was asked last.
@@ -198,36 +163,13 @@ impl Sums {
         std::mem::take(&mut self.moved)
     }
 
-    /// Lets go of what is kept where it has become too much.
+    /// Lets go of what is kept where it has become too much; all of it is written.
     pub fn trim(&mut self) {
-        if self.reports.values().map(|report| report.cells.len()).sum::<usize>() > KEPT {
+        if self.reports.len() > KEPT {
             self.reports.clear();
         }
+        self.numbers.trim();
     }
-}
-
-fn of_report<'s>(
-    reports: &'s mut HashMap<String, OfReport>,
-    batch: &LineBatch,
-) -> &'s mut OfReport {
-    reports.entry(batch.report.clone()).or_insert_with(|| OfReport {
-        marketplace: batch.marketplace.clone(),
-        places: HashMap::new(),
-        cells: Vec::new(),
-        changed: Vec::new(),
-        totals: HashMap::new(),
-    })
-}
-
-fn fresh_cell(connection: &Connection, last_cell: &mut Option<i64>) -> rusqlite::Result<i64> {
-    let last = match *last_cell {
-        Some(last) => last,
-        None => connection
-            .prepare_cached("SELECT COALESCE(MAX(cell), 0) FROM rollup_cells")?
-            .query_row([], |row| row.get(0))?,
-    };
-    *last_cell = Some(last + 1);
-    Ok(last + 1)
 }
 
 fn write_totals(
@@ -261,112 +203,40 @@ fn write_totals(
     Ok(())
 }
 
-fn write_cells(
-    connection: &Connection,
-    key: &str,
-    report: &mut OfReport,
-) -> rusqlite::Result<Moved> {
-    let mut moved = Vec::with_capacity(report.changed.len());
-    let OfReport { marketplace, cells, changed, .. } = report;
-    let mut update = connection.prepare_cached(
-        "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4, orders = ?5 \
-         WHERE cell = ?1",
+/// Writes cells in the order of their numbers, which is that of the table: each page of it is read
+/// and written once.
+fn write_cells(connection: &Connection, report: &mut OfReport) -> rusqlite::Result<Moved> {
+    let OfReport { marketplace, cells, .. } = report;
+    cells.sort_by_key(|cell| cell.number);
+    let mut moved: Vec<(CellKey, Totals)> = Vec::with_capacity(cells.len());
+    let mut read = connection
+        .prepare_cached("SELECT lines, quantity, amount FROM rollup_cells WHERE cell = ?1")?;
+    // It has no index but its key, so that a row is replaced where it lies.
+    let mut write = connection.prepare_cached(
+        "INSERT OR REPLACE INTO rollup_cells (cell, lines, quantity, amount, orders) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO rollup_cells (cell, report, marketplace, day, listing, seller, ncm, \
-         channel, province, size_class, destination, currency, kind, lines, quantity, amount, \
-         orders) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
-         ?17)",
-    )?;
-    for place in changed.drain(..) {
-        let cell = &mut cells[place];
-        let added = cell.key.kind.net(std::mem::take(&mut cell.added));
-        cell.held = plus(cell.held, added)?;
-        if added.lines > 0 {
-            moved.push((cell.key.clone(), added));
+    let mut cells = cells.drain(..).peekable();
+    while let Some(Cell { number, key, mut added }) = cells.next() {
+        while let Some(more) = cells.next_if(|cell| cell.number == number) {
+            added = plus(added, more.added)?;
         }
-        let lines = signed(cell.held.lines);
-        // Until the report is sealed each sale counts as an order.
-        let orders = (cell.key.kind == SaleKind::Sale).then_some(lines);
-        let quantity = cell.held.quantity.to_string();
-        let amount = cell.held.amount.to_string();
-        if cell.stored {
-            update.execute((cell.id, lines, quantity, amount, orders))?;
+        let held = read.query_row([number], sums).optional()?;
+        if added.lines == 0 && held.is_some() {
             continue;
         }
-        cell.stored = true;
-        let (day, listing, destination, about) = columns(marketplace, &cell.key);
-        let [seller, ncm, channel, province, size_class] = about;
-        insert.execute(rusqlite::params![
-            cell.id,
-            key,
-            marketplace.as_str(),
-            day,
-            listing,
-            seller,
-            ncm,
-            channel,
-            province,
-            size_class,
-            destination,
-            cell.key.currency.as_str(),
-            cell.key.kind.as_str(),
-            lines,
-            quantity,
-            amount,
-            orders,
-        ])?;
+        let added = key.kind.net(added);
+        let now = plus(held.unwrap_or_default(), added)?;
+        let lines = signed(now.lines);
+        // Until the report is sealed each sale counts as an order.
+        let orders = (key.kind == SaleKind::Sale).then_some(lines);
+        let (quantity, amount) = (now.quantity.to_string(), now.amount.to_string());
+        write.execute((number, lines, quantity, amount, orders))?;
+        if added.lines > 0 {
+            moved.push((key, added));
+        }
     }
     Ok(Moved { marketplace: marketplace.clone(), cells: moved })
-}
-
-/// A key as the table has it: day, listing, destination, then what the listing adds to it, which
-/// is seller, ncm, channel, province, size class.
-pub fn columns<'k>(
-    marketplace: &PartnerId,
-    key: &'k CellKey,
-) -> (String, Cow<'k, str>, String, [&'k str; 5]) {
-    let destination = key.destination.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (listing, about) = match &key.goods {
-        Goods::Unlisted(sku) => (Cow::Owned(listing_key(marketplace, sku.as_str())), [""; 5]),
-        Goods::Listed(l) => (
-            Cow::Borrowed(l.key.as_str()),
-            [&*l.seller, &*l.ncm, l.channel.as_str(), &*l.province, &*l.size_class],
-        ),
-    };
-    (key.day.to_string(), listing, destination, about)
-}
-
-fn held_cell(
-    connection: &Connection,
-    batch: &LineBatch,
-    key: &CellKey,
-) -> rusqlite::Result<Option<(i64, Totals)>> {
-    let (day, listing, destination, about) = columns(&batch.marketplace, key);
-    let [seller, ncm, channel, province, size_class] = about;
-    connection
-        .prepare_cached(
-            "SELECT lines, quantity, amount, cell FROM rollup_cells WHERE report = ?1 AND \
-             day = ?2 AND listing = ?3 AND kind = ?4 AND currency = ?5 AND destination = ?6 AND \
-             seller = ?7 AND ncm = ?8 AND channel = ?9 AND province = ?10 AND size_class = ?11",
-        )?
-        .query_row(
-            (
-                &batch.report,
-                day,
-                listing,
-                key.kind.as_str(),
-                key.currency.as_str(),
-                destination,
-                seller,
-                ncm,
-                channel,
-                province,
-                size_class,
-            ),
-            |row| Ok((row.get(3)?, sums(row)?)),
-        )
-        .optional()
 }
 
 fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {

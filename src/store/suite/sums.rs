@@ -186,6 +186,9 @@ fn explain(report: &str, line: u64) -> Write {
     Write::Explain { report: report.to_owned(), line, explanation }
 }
 
+/// Which cells are of sales.
+const SALES: &str = "cell >> 32 IN (SELECT slice FROM rollup_slices WHERE kind = 'SALE')";
+
 /// SQL of an unkind hand, and what is then said.
 #[tokio::test]
 async fn a_number_that_somebody_changed_is_named() {
@@ -199,7 +202,7 @@ async fn a_number_that_somebody_changed_is_named() {
     let rows = (0..).zip(lines).map(|(place, text)| row(place, text)).collect();
     committed(&*store, lines_change(1, vec![], batch("r", 0, rows))).await;
     let counts = store.count_orders("r").await.unwrap();
-    assert_eq!((counts.orders, counts.repeats.as_slice()), (1, &[(1, 1)][..]));
+    assert_eq!((counts.orders, counts.repeats.as_slice()), (1, &[(1 << 32 | 1, 1)][..]));
     committed(&*store, change(2, vec![], vec![Write::CountOrders(Arc::new(counts))])).await;
     let clean = check(&*store).await;
     assert_eq!((clean.lines, clean.cells, clean.reports, clean.found), (3, 2, 1, 0));
@@ -210,7 +213,7 @@ async fn a_number_that_somebody_changed_is_named() {
         ("lines = 3", "lines = 2", ("rollup_cells", "lines", "3", "2")),
         ("orders = 2", "orders = 1", ("rollup_cells", "orders", "2", "1")),
     ] {
-        let set = |what: &str| format!("UPDATE rollup_cells SET {what} WHERE kind = 'SALE'");
+        let set = |what: &str| format!("UPDATE rollup_cells SET {what} WHERE {SALES}");
         hand.execute_batch(&set(sql)).unwrap();
         let outcome = check(&*store).await;
         let found: Vec<_> = outcome.differences.iter().map(told).collect();
@@ -240,8 +243,13 @@ async fn a_number_that_somebody_changed_is_named() {
         ),
         (
             "UPDATE sale_lines SET cell = 99 WHERE line_id = 'L3'",
-            "UPDATE sale_lines SET cell = 2 WHERE line_id = 'L3'",
+            "UPDATE sale_lines SET cell = 2 << 32 | 1 WHERE line_id = 'L3'",
             ("sale_lines", "cell", "99", "one of its own report, day, goods and kind"),
+        ),
+        (
+            "INSERT INTO rollup_cells VALUES (99, 0, '0', '0', NULL)",
+            "DELETE FROM rollup_cells WHERE cell = 99",
+            ("rollup_cells", "cell", "99", "one of a slice and goods that are known"),
         ),
     ] {
         hand.execute_batch(sql).unwrap();

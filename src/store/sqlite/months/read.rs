@@ -68,17 +68,22 @@ fn unreadable(reason: rusqlite::Error) -> Unfit {
 }
 
 /// All cells that count.
-pub const EVERYTHING: &str = "SELECT marketplace, listing, seller, ncm, channel, province, size_class, \
-    destination, currency, kind, day, lines, quantity, amount, orders FROM rollup_cells \
-    WHERE lines > 0 AND report NOT IN (SELECT key FROM sales_reports WHERE state = 'ABANDONED')";
+pub const EVERYTHING: &str = "SELECT s.marketplace, g.listing, g.seller, g.ncm, g.channel, \
+    g.province, g.size_class, s.destination, s.currency, s.kind, s.day, c.lines, c.quantity, \
+    c.amount, c.orders FROM rollup_slices s CROSS JOIN rollup_cells c \
+    ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
+    CROSS JOIN rollup_goods g ON g.goods = c.cell & 4294967295 WHERE c.lines > 0 \
+    AND s.report NOT IN (SELECT key FROM sales_reports WHERE state = 'ABANDONED')";
 
-const ONE: &str = "SELECT marketplace, listing, seller, ncm, channel, province, size_class, \
-    destination, currency, kind, day, lines, quantity, amount, orders FROM rollup_cells \
-    WHERE cell = ?1";
+const ONE: &str = "SELECT s.marketplace, g.listing, g.seller, g.ncm, g.channel, g.province, \
+    g.size_class, s.destination, s.currency, s.kind, s.day, c.lines, c.quantity, c.amount, \
+    c.orders FROM rollup_cells c JOIN rollup_slices s ON s.slice = c.cell >> 32 \
+    JOIN rollup_goods g ON g.goods = c.cell & 4294967295 WHERE c.cell = ?1";
 
-const EXPLAINED: &str = "SELECT c.marketplace, c.listing, c.seller, c.ncm, c.channel, c.province, \
-    c.size_class, c.destination, c.currency, c.kind, c.day, 1, s.quantity, s.unit_price, NULL \
-    FROM sale_lines s JOIN rollup_cells c ON c.cell = s.cell WHERE s.line_seq = ?1";
+const EXPLAINED: &str = "SELECT s.marketplace, g.listing, g.seller, g.ncm, g.channel, g.province, \
+    g.size_class, s.destination, s.currency, s.kind, s.day, 1, l.quantity, l.unit_price, NULL \
+    FROM sale_lines l JOIN rollup_slices s ON s.slice = l.cell >> 32 \
+    JOIN rollup_goods g ON g.goods = l.cell & 4294967295 WHERE l.line_seq = ?1";
 
 /// What came late to a cell: what was sold, the rest of the group's key, and what came.
 pub type Late = (About<Box<str>>, GroupKey, Coming);
