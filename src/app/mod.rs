@@ -73,7 +73,7 @@ pub struct App {
 impl App {
     /// Starts the write path over `store` and reads what is kept in memory.
     pub async fn start(store: Arc<dyn Store>, env: Env, limits: WriterLimits) -> Result<Self> {
-        let writer = Writer::start(store.clone(), env.clone(), limits);
+        let writer = Writer::start(store.clone(), env.clone(), limits)?;
         let app = Self {
             store,
             writer,

@@ -22,6 +22,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use self::check::SumsCheck;
+use self::writer::Groups;
 use crate::change::{
     BatchAnswer, Change, Committed, Kind, LineBatch, OrderCounts, Record, Refusal,
 };
@@ -50,6 +51,24 @@ pub trait Store: Send + Sync + 'static {
     /// leaves no trace and does not touch its neighbours. An error means that none was applied,
     /// or that the outcome is unknown and is learnt by asking for the request keys.
     async fn commit(&self, group: Group) -> Result<Vec<Judged>>;
+
+    /// Starts to commit what comes from `groups`, one after another and each as by
+    /// [`commit`](Store::commit), until no more can come.
+    ///
+    /// As provided, on a task of the runtime it is called on. A store that blocks has a thread of
+    /// its own, so that nothing is handed on between the queue and the disk; dropping it waits
+    /// until the last group is committed.
+    ///
+    /// # Errors
+    /// If there is nothing to run it on.
+    fn follow(self: Arc<Self>, mut groups: Groups) -> Result<()> {
+        tokio::spawn(async move {
+            while let Some((group, answers)) = groups.next().await {
+                answers.give(self.commit(group).await);
+            }
+        });
+        Ok(())
+    }
 
     /// What [`commit`](Store::commit) would answer to a batch of lines at this moment; nothing is
     /// stored.

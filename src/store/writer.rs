@@ -2,15 +2,20 @@
 //!
 //! Enters: [`Change`]s from any number of callers. Leaves: what became of each,
 //! after it is durable. The queue is bounded by changes and by sale lines, so
-//! that a slow disk slows the callers instead of filling memory.
+//! that a slow disk slows the callers instead of filling memory. The store takes
+//! the groups from [`Groups`] by itself, on a thread or task of its own.
+
+mod groups;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use groups::{Answers, Groups};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::{Group, Judged, Store};
+use super::{Judged, Store};
 use crate::change::{Change, KINDS, Kind, Write};
 use crate::clock::Env;
 use crate::error::{Error, Result};
@@ -40,6 +45,8 @@ pub struct Writer {
     queue_weight: u32,
     size: watch::Receiver<u64>,
     touched: Arc<Touched>,
+    // After the queue, so that it has ended when the store waits for the last group.
+    _store: Arc<dyn Store>,
 }
 
 /// How many groups have written documents of each kind, in the order of [`KINDS`].
@@ -48,19 +55,29 @@ type Touched = [AtomicU64; KINDS.len()];
 struct Waiting {
     change: Change,
     weight: u32,
+    caller: Caller,
+    room: OwnedSemaphorePermit,
+}
+
+/// Who waits for an answer, and on which runtime, if on one.
+struct Caller {
     answer: oneshot::Sender<Result<Judged>>,
-    _room: OwnedSemaphorePermit,
+    runtime: Option<Handle>,
 }
 
 impl Writer {
-    /// Starts the write path over `store`; it ends when the last handle is dropped.
-    pub fn start(store: Arc<dyn Store>, env: Env, limits: WriterLimits) -> Self {
+    /// Starts the write path over `store`. It ends when the last handle is dropped, once all that
+    /// is in the queue then has been committed.
+    ///
+    /// # Errors
+    /// If the system has no thread left for the store.
+    pub fn start(store: Arc<dyn Store>, env: Env, limits: WriterLimits) -> Result<Self> {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (grown, size) = watch::channel(0);
         let touched = Arc::new(Touched::default());
-        tokio::spawn(run(store, env, limits, waiting, grown, touched.clone()));
+        store.clone().follow(Groups::new(waiting, env, limits, grown, touched.clone()))?;
         let room = Arc::new(Semaphore::new(limits.queue_weight as usize));
-        Self { queue, room, queue_weight: limits.queue_weight, size, touched }
+        Ok(Self { queue, room, queue_weight: limits.queue_weight, size, touched, _store: store })
     }
 
     /// Hands a change in and waits until it is durable or refused.
@@ -78,9 +95,8 @@ impl Writer {
         let room =
             self.room.clone().acquire_many_owned(weight).await.map_err(|_closed| stopping())?;
         let (answer, answered) = oneshot::channel();
-        self.queue
-            .send(Waiting { change, weight, answer, _room: room })
-            .map_err(|_closed| stopping())?;
+        let caller = Caller { answer, runtime: Handle::try_current().ok() };
+        self.queue.send(Waiting { change, weight, caller, room }).map_err(|_closed| stopping())?;
         Ok(Queued(answered))
     }
 
@@ -124,112 +140,6 @@ fn weight(change: &Change) -> u32 {
             Write::Lines(batch) => u32::try_from(batch.lines().len()).unwrap_or(u32::MAX),
         })
         .fold(0, u32::saturating_add)
-}
-
-async fn run(
-    store: Arc<dyn Store>,
-    env: Env,
-    limits: WriterLimits,
-    mut waiting: mpsc::UnboundedReceiver<Waiting>,
-    grown: watch::Sender<u64>,
-    touched: Arc<Touched>,
-) {
-    let mut held = None;
-    loop {
-        let first = match held.take() {
-            Some(first) => first,
-            None => match waiting.recv().await {
-                Some(first) => first,
-                None => return,
-            },
-        };
-        let mut total = first.weight;
-        let mut group = vec![first];
-        while group.len() < limits.group_changes {
-            match waiting.try_recv() {
-                Ok(next) if total.saturating_add(next.weight) > limits.group_weight => {
-                    held = Some(next);
-                    break;
-                }
-                Ok(next) => {
-                    total += next.weight;
-                    group.push(next);
-                }
-                Err(_none) => break,
-            }
-        }
-        commit(&*store, &env, group, &grown, &touched).await;
-    }
-}
-
-async fn commit(
-    store: &dyn Store,
-    env: &Env,
-    group: Vec<Waiting>,
-    grown: &watch::Sender<u64>,
-    touched: &Touched,
-) {
-    let mut changes = Vec::with_capacity(group.len());
-    let mut answers = Vec::with_capacity(group.len());
-    let mut rooms = Vec::with_capacity(group.len());
-    for Waiting { change, answer, _room, .. } in group {
-        changes.push(change);
-        answers.push(answer);
-        rooms.push(_room);
-    }
-    let kinds = written(&changes);
-    let salts = changes.iter().map(|_| env.ids.random()).collect();
-    let outcome = store.commit(Group { changes, at: env.now(), salts }).await;
-    drop(rooms);
-    match outcome {
-        Ok(judged) => {
-            for kind in kinds {
-                touched[kind as usize].fetch_add(1, Ordering::AcqRel);
-            }
-            let size = judged
-                .iter()
-                .filter_map(|one| one.as_ref().ok())
-                .map(|committed| committed.receipt.index + 1)
-                .max();
-            if let Some(size) = size {
-                grown.send_if_modified(|known| {
-                    let larger = size > *known;
-                    *known = size.max(*known);
-                    larger
-                });
-            }
-            for (answer, one) in answers.into_iter().zip(judged) {
-                // A caller that went away learns the outcome by its request key.
-                let _gone = answer.send(Ok(one));
-            }
-        }
-        Err(error) => {
-            // Some or all of it may be durable all the same: whoever keeps a copy reads again.
-            for kind in kinds {
-                touched[kind as usize].fetch_add(1, Ordering::AcqRel);
-            }
-            grown.send_modify(|_size| {});
-            for answer in answers {
-                let _gone = answer.send(Err(error.clone()));
-            }
-        }
-    }
-}
-
-/// The kinds of documents that a group writes, if all of it is applied.
-fn written(changes: &[Change]) -> Vec<Kind> {
-    let mut kinds = Vec::new();
-    for write in changes.iter().flat_map(|change| &change.writes) {
-        match write {
-            Write::Put(record) if !kinds.contains(&record.kind) => kinds.push(record.kind),
-            Write::Put(_)
-            | Write::Lines(_)
-            | Write::CountOrders { .. }
-            | Write::Explain { .. }
-            | Write::Rematch { .. } => {}
-        }
-    }
-    kinds
 }
 
 #[cfg(test)]

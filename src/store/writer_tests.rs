@@ -1,4 +1,6 @@
-//! What followers of the writer learn when a commit's outcome is not known.
+//! How groups are gathered and answered, and what followers of the writer learn of them.
+
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 
@@ -6,23 +8,38 @@ use super::*;
 use crate::change::{Actor, BatchAnswer, LineBatch, OrderCounts, Record, RequestKey};
 use crate::domain::analytics::RollupCell;
 use crate::domain::partner::PartnerId;
+use crate::domain::period::Period;
 use crate::domain::ranking::TopListings;
 use crate::domain::reconciliation::NetByName;
 use crate::domain::request_id::RequestId;
 use crate::domain::text::LineId;
 use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
+use crate::store::Group;
 use crate::store::check::SumsCheck;
+use crate::store::sqlite::SqliteStore;
 use crate::store::{
     ExportPage, ExportQuery, HeldLine, LineQuery, PageQuery, Ranking, ReportProgress, RollupQuery,
     StoredEntry, StoredLine, StoredRequest,
 };
 
-/// A store whose commits may be durable, and which never says so.
-struct Silent;
+/// A store whose commits may be durable, and which never says so. It takes one group for each
+/// permit.
+struct Silent {
+    sizes: Mutex<Vec<usize>>,
+    permits: Semaphore,
+}
+
+impl Silent {
+    fn with(permits: usize) -> Arc<Self> {
+        Arc::new(Self { sizes: Mutex::default(), permits: Semaphore::new(permits) })
+    }
+}
 
 #[async_trait]
 impl Store for Silent {
-    async fn commit(&self, _: Group) -> Result<Vec<Judged>> {
+    async fn commit(&self, group: Group) -> Result<Vec<Judged>> {
+        self.permits.acquire().await.unwrap().forget();
+        self.sizes.lock().unwrap().push(group.changes.len());
         Err(Error::internal("the answer was lost"))
     }
     async fn preview(&self, _: Arc<LineBatch>) -> Result<BatchAnswer> {
@@ -81,13 +98,11 @@ impl Store for Silent {
     }
 }
 
-#[tokio::test]
-async fn a_commit_of_unknown_outcome_makes_followers_read_again() {
-    let writer = Writer::start(Arc::new(Silent), Env::system(), WriterLimits::default());
-    let mut size = writer.ledger_size();
+/// Puts a partner as it is before its first version.
+fn suspension(number: u128) -> Change {
     let record = Record {
         kind: Kind::Partner,
-        key: "inv".to_owned(),
+        key: number.to_string(),
         owner: "inv".to_owned(),
         state: "SUSPENDED".to_owned(),
         columns: vec!["AGENCY".to_owned()],
@@ -96,19 +111,100 @@ async fn a_commit_of_unknown_outcome_makes_followers_read_again() {
     };
     let request = RequestKey {
         partner: "operator".parse().unwrap(),
-        request_id: "0198c7a2-6a0f-7b51-9c7e-1f2a3b4c5d6e".parse().unwrap(),
+        request_id: uuid::Uuid::from_u128(number).to_string().parse().unwrap(),
         digest: [0; 32],
     };
-    let change = Change {
+    Change {
         request,
         actor: Actor { certificate: None, trace_id: None },
         expect: Vec::new(),
         writes: vec![Write::Put(record)],
         draft: Draft::new(EntryKind::PartnerSuspended),
         answer: Vec::new(),
-    };
-    writer.submit(change).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_commit_of_unknown_outcome_makes_followers_read_again() {
+    let store = Silent::with(1);
+    let writer = Writer::start(store, Env::system(), WriterLimits::default()).unwrap();
+    let mut size = writer.ledger_size();
+    writer.submit(suspension(1)).await.unwrap_err();
     assert_eq!(writer.touched(Kind::Partner), 1);
     assert_eq!(writer.touched(Kind::Listing), 0);
     tokio::time::timeout(Duration::from_secs(5), size.changed()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_while_a_group_is_committed_is_the_next_group() {
+    let store = Silent::with(0);
+    let limits = WriterLimits { group_changes: 3, ..WriterLimits::default() };
+    let writer = Writer::start(store.clone(), Env::system(), limits).unwrap();
+    let mut queued = Vec::new();
+    for number in 1..=5 {
+        queued.push(writer.enqueue(suspension(number)).await.unwrap());
+        // The first is taken alone: nothing else was there.
+        tokio::task::yield_now().await;
+    }
+    store.permits.add_permits(3);
+    for one in queued {
+        one.judged().await.unwrap_err();
+    }
+    assert_eq!(*store.sizes.lock().unwrap(), [1, 3, 1]);
+}
+
+#[test]
+fn callers_of_every_runtime_are_answered_and_what_is_queued_outlives_the_handles() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(&folder.path().join("puente.db")).unwrap();
+    let writer = Writer::start(Arc::new(open()), Env::system(), WriterLimits::default()).unwrap();
+    let callers: Vec<_> = (0..3)
+        .map(|nth| {
+            let writer = writer.clone();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async {
+                    let mut queued = Vec::new();
+                    for number in 0..50 {
+                        let change = suspension(1 + nth * 50 + number);
+                        queued.push(writer.enqueue(change).await.unwrap());
+                    }
+                    for one in queued {
+                        one.judged().await.unwrap().unwrap();
+                    }
+                });
+            })
+        })
+        .collect();
+    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        for number in 151..=200 {
+            // Nobody waits for the answer.
+            drop(writer.enqueue(suspension(number)).await.unwrap());
+        }
+        drop(writer);
+        assert_eq!(open().tree().await.unwrap().size(), 200);
+    });
+}
+
+#[tokio::test]
+async fn a_preview_has_its_turn_between_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("puente.db")).unwrap());
+    let writer = Writer::start(store.clone(), Env::system(), WriterLimits::default()).unwrap();
+    let busy = tokio::spawn(async move {
+        for number in 1.. {
+            writer.submit(suspension(number)).await.unwrap().unwrap();
+        }
+    });
+    let day = "2026-10-01".parse().unwrap();
+    let period = Period::new(day, day).unwrap();
+    let marketplace = "marketplace".parse().unwrap();
+    let nothing = LineBatch::new(marketplace, "r".into(), period, 0, 0, Vec::new(), Vec::new());
+    let nothing = Arc::new(nothing);
+    for _ in 0..20 {
+        store.preview(nothing.clone()).await.unwrap();
+    }
+    busy.abort();
 }

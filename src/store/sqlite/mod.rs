@@ -1,8 +1,8 @@
 //! The embedded store: SQLite in WAL mode, synchronous FULL, one writer, many readers.
 //!
-//! Enters: groups of changes and questions. Leaves: committed state. Every
-//! transaction that writes runs on one thread of its own; readers take a
-//! connection each and see the last committed snapshot.
+//! Enters: groups of changes and questions. Leaves: committed state. One
+//! connection writes, on a thread of its own; readers take a connection each and
+//! see the last committed snapshot.
 
 mod check;
 mod checkpointer;
@@ -23,8 +23,8 @@ mod originals;
 mod questions;
 mod rollups;
 mod stored;
+mod writing;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,11 +32,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
-use self::checkpointer::{Checkpointer, Pace};
 use self::months::Months;
+use self::writing::Writing;
 use super::check::SumsCheck;
+use super::writer::Groups;
 use super::{
     ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, Ranking,
     ReportProgress, RollupQuery, Store, StoredEntry, StoredLine, StoredRequest,
@@ -64,17 +65,10 @@ const STATEMENTS: usize = 128;
 
 /// A store in one file of this machine.
 pub struct SqliteStore {
-    /// `None` only while the store is dropped.
-    jobs: Option<std::sync::mpsc::Sender<Job>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    writing: Writing,
     months: Arc<Months>,
     summing: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Readers>,
-}
-
-enum Job {
-    Commit(Group, oneshot::Sender<Result<Vec<Judged>>>),
-    Preview(Arc<LineBatch>, oneshot::Sender<Result<BatchAnswer>>),
 }
 
 struct Readers {
@@ -94,63 +88,26 @@ impl SqliteStore {
         let mut connection = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
         migrations::migrations::runner().run(&mut connection).map_err(|e| unusable(path, &e))?;
         net_sold::catch_up(&mut connection).map_err(|e| unusable(path, &e))?;
-        let own = connect(path, OpenFlags::default()).map_err(|e| unusable(path, &e))?;
-        let mut checkpointer = Checkpointer::start(&mut connection, own, Pace::default())
-            .map_err(|e| Error::internal(format!("thread for the log: {e}")))?;
         let months = Arc::new(Months::new(path));
+        let writing = Writing::start(connection, path, months.clone())?;
         let keeping = months.clone();
         let summing = std::thread::Builder::new()
             .name("puente-months".into())
             .spawn(move || keeping.keep())
             .map_err(|e| Error::internal(format!("thread of sums: {e}")))?;
-        let mut memory = group::Memory::beside(months.clone());
-        let (jobs, queue) = std::sync::mpsc::channel::<Job>();
-        let writer = std::thread::Builder::new()
-            .name("puente-writer".into())
-            .spawn(move || {
-                while let Ok(job) = queue.recv() {
-                    // Whoever went away learns the outcome by its request key.
-                    match job {
-                        Job::Commit(group, answer) => {
-                            let commit = || group::commit(&mut connection, &mut memory, group);
-                            let _gone = answer.send(outliving_panics(commit));
-                        }
-                        Job::Preview(batch, answer) => {
-                            let preview = || group::preview(&mut connection, &batch);
-                            let _gone = answer.send(outliving_panics(preview));
-                        }
-                    }
-                }
-                checkpointer.end(&mut connection);
-            })
-            .map_err(|e| Error::internal(format!("writer thread: {e}")))?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             room: Arc::new(Semaphore::new(READERS)),
         };
-        Ok(Self {
-            jobs: Some(jobs),
-            writer: Some(writer),
-            months,
-            summing: Some(summing),
-            readers: Arc::new(readers),
-        })
+        let readers = Arc::new(readers);
+        Ok(Self { writing, months, summing: Some(summing), readers })
     }
 
     /// Waits until sums by month are as current as the cells; says whether they are held.
     #[cfg(test)]
     pub fn sums_by_month(&self) -> bool {
         self.months.settled()
-    }
-
-    /// Hands a job to the writer's thread and waits for its answer.
-    async fn on_writer<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
-        let ended = || Error::internal("writer thread ended");
-        let (answer, answered) = oneshot::channel();
-        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        jobs.send(job(answer)).map_err(|_gone| ended())?;
-        answered.await.map_err(|_gone| ended())?
     }
 
     /// Answers a question of several statements from one snapshot.
@@ -194,19 +151,15 @@ impl SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// Closes the readers, then waits until the writer's connection is closed: the last one that
-    /// can write leaves one whole file behind, without a log beside it.
+    /// Waits for the last group and closes the readers, then the connection that writes: the last
+    /// one that can write leaves one whole file behind, without a log beside it.
     fn drop(&mut self) {
+        self.writing.finish();
         self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.months.stop();
         if let Some(summing) = self.summing.take() {
             // It has nothing to tell.
             let _ended = summing.join();
-        }
-        drop(self.jobs.take());
-        if let Some(writer) = self.writer.take() {
-            // It catches panics by itself; there is nothing to tell if it ended by one.
-            let _ended = writer.join();
         }
     }
 }
@@ -214,11 +167,15 @@ impl Drop for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, group: Group) -> Result<Vec<Judged>> {
-        self.on_writer(|answer| Job::Commit(group, answer)).await
+        self.writing.commit(group).await
+    }
+
+    fn follow(self: Arc<Self>, groups: Groups) -> Result<()> {
+        self.writing.follow(groups)
     }
 
     async fn preview(&self, batch: Arc<LineBatch>) -> Result<BatchAnswer> {
-        self.on_writer(|answer| Job::Preview(batch, answer)).await
+        self.writing.preview(batch).await
     }
 
     async fn record(&self, kind: Kind, key: &str) -> Result<Option<Record>> {
@@ -306,12 +263,6 @@ impl Store for SqliteStore {
         self.read_one(|c| c.query_row("SELECT size FROM ledger_head", [], |_| Ok(())).or_else(none))
             .await
     }
-}
-
-/// A panic undoes its transaction while it unwinds, and must not end the one write path.
-fn outliving_panics<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(job))
-        .unwrap_or_else(|_| Err(Error::internal("the writer panicked")))
 }
 
 fn none(error: rusqlite::Error) -> rusqlite::Result<()> {
