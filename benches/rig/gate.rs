@@ -1,8 +1,8 @@
 //! A unary read through everything that stands before it, against tonic that answers at once.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use puente::cli::Client;
 use puente::proto::puente::sellers::v1::seller_service_client::SellerServiceClient;
 use puente::proto::puente::sellers::v1::{BatchVerifySellersRequest, VerifySellerRequest};
 use tonic::Request;
@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 
 use crate::common::stage::ProcessStage;
 use crate::common::wire;
+use crate::idle;
 use crate::measure::{Meter, Report, Sample, Until, micros};
 use crate::server::{self, Peer};
 
@@ -20,51 +21,28 @@ const COMPANIES: usize = 10_000;
 
 pub async fn measure(rounds: usize, time: Duration) -> Report {
     let stage = server::gateway();
-    let cuits = server::cuits(COMPANIES);
-    server::sync(&stage.client("registry"), &cuits).await;
+    let load = Load::of(&stage).await;
     let (peer, per_core) = (Peer::start(&stage, &[]), Peer::start(&stage, &["per-core"]));
-    let token = server::token(&stage.client("marketplace")).await;
-    let title = format!("Gate: VerifySeller, {CONNECTIONS} connections x {CALLS} calls");
     let names = ["bare tonic, mutual TLS", "the gateway", "bare tonic, a runtime for each core"];
-    let mut report = Report::new(title, "calls", &names);
-    let load = Load { cuits, token };
+    let mut report = Report::new(title("Gate"), "calls", &names);
     let sides = [
         (peer.address, peer.pid()),
         (stage.served.address, stage.served.pid()),
         (per_core.address, per_core.pid()),
     ];
     report.notes.push(first_uses(&stage, &load).await);
-    read_all(&stage.client("marketplace"), &load.cuits).await;
-    for round in 0..=rounds {
-        for (side, (address, pid)) in sides.into_iter().enumerate() {
-            let channels = server::channels(&stage, address, CONNECTIONS);
-            // The first round warms up.
-            let time = if round == 0 { time / 4 } else { time };
-            let sample = load.run(&channels, pid, time).await;
-            if round > 0 {
-                report.add(side, sample);
-            }
-        }
-    }
+    load.read_all(&stage).await;
+    load.alternate(&mut report, &stage, &sides, rounds, time).await;
     report.ratio("CPU a call, gateway to bare tonic", "at most 1.15", 1, 0, |s| s.cpu);
     report.ratio("calls a second, gateway to bare tonic", "-", 1, 0, |s| s.rate);
     report.ratio("CPU a call, gateway to bare tonic a runtime for each core", "-", 1, 2, |s| s.cpu);
+    idle::measure(&mut report).await;
     report
 }
 
-/// Has each company read from the store once: what is measured is the answer from memory, however
-/// few calls a loaded machine makes in a round.
-async fn read_all(client: &Client, cuits: &[String]) {
-    for some in cuits.chunks(1000) {
-        let request = BatchVerifySellersRequest { cuits: some.to_vec(), ..Default::default() };
-        let answer = client
-            .call(request, |channel, request| async move {
-                SellerServiceClient::new(channel).batch_verify_sellers(request).await
-            })
-            .await
-            .unwrap();
-        assert_eq!(answer.results.len(), some.len());
-    }
+/// Of a report on this load.
+pub fn title(what: &str) -> String {
+    format!("{what}: VerifySeller, {CONNECTIONS} connections x {CALLS} calls")
 }
 
 /// How many signatures it costs when all callers use a token for the first time at once.
@@ -100,12 +78,58 @@ async fn signature_checks(stage: &ProcessStage) -> u64 {
     line.rsplit_once(' ').unwrap().1.parse().unwrap()
 }
 
-struct Load {
+/// What is asked, and as whom.
+pub struct Load {
     cuits: Vec<String>,
     token: MetadataValue<Ascii>,
 }
 
 impl Load {
+    /// Questions about companies that the gateway then knows.
+    pub async fn of(stage: &ProcessStage) -> Self {
+        let cuits = server::cuits(COMPANIES);
+        server::sync(&stage.client("registry"), &cuits).await;
+        Self { cuits, token: server::token(&stage.client("marketplace")).await }
+    }
+
+    /// Has each company read from the store once: what is measured is the answer from memory,
+    /// however few calls a loaded machine makes in a round.
+    pub async fn read_all(&self, stage: &ProcessStage) {
+        let client = stage.client("marketplace");
+        for some in self.cuits.chunks(1000) {
+            let request = BatchVerifySellersRequest { cuits: some.to_vec(), ..Default::default() };
+            let answer = client
+                .call(request, |channel, request| async move {
+                    SellerServiceClient::new(channel).batch_verify_sellers(request).await
+                })
+                .await
+                .unwrap();
+            assert_eq!(answer.results.len(), some.len());
+        }
+    }
+
+    /// Rounds of the sides of a report, given by address and process, one after another.
+    pub async fn alternate(
+        &self,
+        report: &mut Report,
+        stage: &ProcessStage,
+        sides: &[(SocketAddr, u32)],
+        rounds: usize,
+        time: Duration,
+    ) {
+        for round in 0..=rounds {
+            for (side, (address, pid)) in sides.iter().enumerate() {
+                let channels = server::channels(stage, *address, CONNECTIONS);
+                // The first round warms up.
+                let time = if round == 0 { time / 4 } else { time };
+                let sample = self.run(&channels, *pid, time).await;
+                if round > 0 {
+                    report.add(side, sample);
+                }
+            }
+        }
+    }
+
     async fn run(&self, channels: &[Channel], pid: u32, time: Duration) -> Sample {
         for channel in channels {
             call(&mut SellerServiceClient::new(channel.clone()), &self.cuits[0], &self.token).await;

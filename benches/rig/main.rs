@@ -8,10 +8,12 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod gate;
+mod idle;
 mod ingest;
 mod input;
 mod measure;
 mod peer;
+mod peers;
 mod raw;
 mod server;
 mod tpch;
@@ -31,6 +33,7 @@ struct Asked {
     data: Option<PathBuf>,
     save: Option<PathBuf>,
     tpchgen: Option<PathBuf>,
+    grpc_go: Option<PathBuf>,
 }
 
 fn main() {
@@ -55,6 +58,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Asked {
         data: real.exists().then_some(real),
         save: None,
         tpchgen: None,
+        grpc_go: None,
     };
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
@@ -67,7 +71,8 @@ fn asked(mut args: impl Iterator<Item = String>) -> Asked {
             "--data" => asked.data = Some(value().into()),
             "--save" => asked.save = Some(value().into()),
             "--tpchgen" => asked.tpchgen = Some(value().into()),
-            "gate" | "ingest" | "writes" | "tpch" => asked.what.push(arg),
+            "--grpc-go" => asked.grpc_go = Some(value().into()),
+            "gate" | "peers" | "ingest" | "writes" | "tpch" => asked.what.push(arg),
             other => panic!("{other}: see the head of scripts/bench"),
         }
     }
@@ -91,6 +96,10 @@ fn measure_all(asked: &Asked) {
                     asked.lines.unwrap_or(150_000),
                     asked.data.as_deref(),
                 )),
+                "peers" => {
+                    let grpc_go = asked.grpc_go.as_deref().expect("--grpc-go");
+                    runtime.block_on(peers::measure(asked.rounds, asked.time, grpc_go))
+                }
                 "tpch" => {
                     let generator = asked.tpchgen.as_deref().expect("--tpchgen");
                     runtime.block_on(tpch::measure(asked.lines.unwrap_or(tpch::ALL), generator))

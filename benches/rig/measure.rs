@@ -59,9 +59,18 @@ pub fn forget_peak(pid: u32) {
 
 /// Most memory a process has had resident, MiB.
 pub fn peak_mib(pid: u32) -> f64 {
+    memory_kib(pid, "VmHWM:") / 1024.0
+}
+
+/// Memory a process has resident, KiB.
+pub fn resident_kib(pid: u32) -> f64 {
+    memory_kib(pid, "VmRSS:")
+}
+
+fn memory_kib(pid: u32, what: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
 }
 
 /// Microseconds since, for a list of latencies.

@@ -19,6 +19,7 @@ use crate::common::{goods, process, wire};
 
 /// What partners may do at once is raised; everything else is as `puente init` writes it.
 const CONFIG: &str = "[limits]\nstreams_per_connection = 512\ncalls_per_partner = 4096\n\
+                      connections_per_address = 4096\n\
                       [telemetry]\nlog = \"info,refinery_core=warn\"\n";
 /// Counted at each call, and never used up.
 const QUOTA: &str = "enforced = true\nburst_seconds = 1000000";
@@ -94,7 +95,7 @@ pub async fn offer(stage: &ProcessStage) {
     }
 }
 
-/// A program of this rig as a process; killed when dropped.
+/// A server beside the gateway as a process; killed when dropped.
 pub struct Peer {
     child: Child,
     pub address: SocketAddr,
@@ -103,13 +104,13 @@ pub struct Peer {
 impl Peer {
     /// A bare tonic server with the certificates of a gateway's folder; see [`crate::peer::run`].
     pub fn start(stage: &ProcessStage, args: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .arg("serve-peer")
-            .arg(stage.path().join("pki"))
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::of(command.arg("serve-peer").arg(stage.path().join("pki")).args(args))
+    }
+
+    /// Any server that says on one line where it listens.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { address: line.trim().parse().unwrap(), child }

@@ -54,6 +54,8 @@ pub async fn connect(
     config: Arc<ClientConfig>,
 ) -> io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(address).await?;
+    // As every gRPC client has it.
+    tcp.set_nodelay(true)?;
     let name = ServerName::from(address.ip());
     TlsConnector::from(config).connect(name, tcp).await
 }
