@@ -136,12 +136,15 @@ impl Followers {
     }
 }
 
+/// A caller and what became of its change.
+type Told = (Caller, Result<Judged>);
+
 /// Answers each caller, on its own runtime.
 ///
 /// A runtime is woken once for all its callers: woken one by one from outside, each would cost a
 /// call of the system, and its answer would leave in a packet of its own.
-fn answer(all: impl Iterator<Item = (Caller, Result<Judged>)>) {
-    let mut runtimes: Vec<(Handle, Vec<(Caller, Result<Judged>)>)> = Vec::new();
+fn answer(all: impl Iterator<Item = Told>) {
+    let mut runtimes: Vec<(Handle, Vec<Told>)> = Vec::new();
     for (mut caller, judged) in all {
         let Some(runtime) = caller.runtime.take() else {
             caller.learn(judged);
