@@ -8,6 +8,8 @@ mod batch;
 
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 pub use batch::{CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, ReadyLine};
 
 use crate::domain::explanation::Explanation;
@@ -90,12 +92,13 @@ impl Kind {
     }
 
     /// Columns by which documents of this kind can be filtered, beside `owner` and `state`.
+    /// `due` is the day on which the calendar alone changes something of it, see [`due`].
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Kind::Partner => &["role"],
-            Kind::Exporter => &["province", "size_class"],
+            Kind::Exporter => &["province", "size_class", "due"],
             Kind::Verification => &["cuit"],
-            Kind::Listing => &["sku", "seller_cuit", "ncm", "channel"],
+            Kind::Listing => &["sku", "seller_cuit", "ncm", "channel", "due"],
             Kind::DeclarationItem => {
                 &["listing", "exporter_cuit", "officialised_on", "year", "office"]
             }
@@ -104,6 +107,14 @@ impl Kind {
         }
     }
 }
+
+/// The value of a column `due`: the day, or one that never comes.
+pub fn due(day: Option<Date>) -> String {
+    day.map_or_else(|| NEVER.to_owned(), |day| day.to_string())
+}
+
+/// The value of a column `due` where the calendar changes nothing.
+pub const NEVER: &str = "9999-12-31";
 
 /// A document as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,6 +85,60 @@ async fn a_small_nomenclature_replaces_the_one_before() {
     stage.stop().await;
 }
 
+/// Rules are refused with file, line, column and reason of every fault, and nothing of them holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faulty_rules_are_told_line_by_line() {
+    let stage = Stage::start().await;
+    let profile = stage.folder.profile("operator");
+    let profile = profile.to_str().unwrap();
+    let load = |name: &str, text: &str| {
+        let file = stage.folder.scratch(name, text);
+        async move {
+            let file = file.to_str().unwrap();
+            let common = ["--version", "2027-01", "--source", "Resolución 1/2027"];
+            let mut arguments = vec!["rules", "load", "certificates", file, "--profile", profile];
+            arguments.extend(common);
+            arguments.extend(["--output", "json"]);
+            run_beside(&arguments).await
+        }
+    };
+    let before = entries(&stage.client("auditor")).await;
+    let ran = load(
+        "rules.csv",
+        "code,title_es,attributes,valid_from,valid_to\n\
+         2204,Vinos,issuers=INV;source=Ley 14.878,,2026-12-31\n\
+         22.04,Vinos,issuers=INV,2026-12-31,\n\
+         \n\
+         02,Carne,issuers=AFIP,,\n\
+         03,Pesca,isuers=SENASA,,\n",
+    )
+    .await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for told in [
+        "rules.csv: line 3: valid_from: TABLE_FAULTY: ",
+        "rules.csv: line 5: attributes: TABLE_FAULTY: \"AFIP\"",
+        "rules.csv: line 6: attributes: TABLE_FAULTY: isuers is not known here",
+        "nothing was loaded",
+    ] {
+        assert!(ran.err.contains(told), "{told}: {}", ran.err);
+    }
+    assert_eq!(entries(&stage.client("auditor")).await, before);
+
+    let good = "code,title_es,attributes,valid_from,valid_to\n\
+                2204,Vinos,issuers=INV;clears.CN.DIRECT_MAIL=SENASA,,2026-12-31\n\
+                22.04,Vinos,issuers=INV INAL,2027-01-01,\n";
+    let answer = json(&load("good.csv", good).await);
+    let again = json(&load("good.csv", good).await);
+    assert_eq!(answer["table"]["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(again["table"], answer["table"]);
+    assert_eq!(again["unchanged"], "2");
+    let show = ["rules", "show", "certificates", "--on", "2027-01-01", "--profile", profile];
+    let shown = json(&run_beside(&[&show[..], &["--output", "json"]].concat()).await);
+    let rows = shown["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["code"]), (1, &"22.04".into()));
+    stage.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_whole_nomenclature_is_loaded_where_it_is_there() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/reference");

@@ -44,6 +44,7 @@ pub fn tables() -> Result<Vec<ReferenceTable>> {
             version: version.to_owned(),
             source: source.to_owned(),
             loaded_at: Timestamp::UNIX_EPOCH,
+            digest: String::new(),
             rows,
         });
     }

@@ -5,6 +5,7 @@ use crate::app::exporters_tests::{fact, row, suspended, sync};
 use crate::app::sync::SyncMode;
 use crate::app::test_stage::Stage;
 use crate::app::write::{Plan, put};
+use crate::change::NEVER;
 use crate::domain::exporter::NewFact;
 use crate::ledger::{Draft, EntryKind};
 
@@ -22,7 +23,7 @@ async fn cleared(stage: &Stage, sku: &str) -> String {
     }))
     .unwrap();
     let key = listing.key();
-    let columns = [sku, SELLER, "22042100", "OFFICIAL_STORE"].map(str::to_owned).to_vec();
+    let columns = [sku, SELLER, "22042100", "OFFICIAL_STORE", NEVER].map(str::to_owned).to_vec();
     let plan = || async {
         let (expect, write) =
             put(Kind::Listing, &key, "market", "CLEARED", columns.clone(), &listing, 0)?;

@@ -125,6 +125,8 @@ impl App {
                 listing.suspend(SuspensionReason::Seller, desk.now);
             }
             let seller = seller_stands(&listing, seller.as_ref());
+            // The same of its certificates, and of rules that are new.
+            desk.judge(&mut listing);
             listing.decide(
                 authority,
                 ruling.decision,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::write::{Intent, Plan, Written, check_etag, put};
 use super::{App, Page, Versioned};
-use crate::change::{Expect, Kind, Write};
+use crate::change::{Expect, Kind, Write, due};
 use crate::domain::exporter::{EligibilityStatus, Exporter, NewFact};
 use crate::domain::place::Province;
 use crate::domain::size_class::SizeClass;
@@ -150,6 +150,7 @@ pub fn listed(exporter: Versioned<Exporter>, today: Date) -> Listed {
 /// The document of an exporter whose former version is `version`.
 pub fn put_exporter(exporter: &Exporter, today: Date, version: u64) -> Result<(Expect, Write)> {
     let state = exporter.standing(today).map_or("NONE", |standing| standing.status.as_str());
-    let columns = vec![exporter.province.to_string(), exporter.size_class.to_string()];
+    let due = due(exporter.next_turn(today));
+    let columns = vec![exporter.province.to_string(), exporter.size_class.to_string(), due];
     put(Kind::Exporter, &exporter.cuit.to_string(), "", state, columns, exporter, version)
 }

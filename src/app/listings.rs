@@ -5,28 +5,25 @@
 //! is read from the reference tables; whether a seller may export, from the registry.
 
 pub mod batch;
+mod desk;
 pub mod patch;
-
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::reference::Tables;
-use super::write::{Intent, Plan, Written, check_etag, put};
+pub(super) use self::desk::Desk;
+use super::write::{Intent, Plan, Written, check_etag};
 use super::{App, Page, Versioned};
-use crate::change::{Expect, Kind, Write};
+use crate::change::{Expect, Kind};
 use crate::domain::caller::{Caller, Visibility};
 use crate::domain::certificate::CertificateIssuer;
 use crate::domain::cuit::Cuit;
-use crate::domain::exporter::{Eligibility, Exporter, argentine_day};
+use crate::domain::exporter::Exporter;
 use crate::domain::listing::{Channel, Listing, ListingState, Offer, listing_key};
 use crate::domain::partner::PartnerId;
-use crate::domain::requirements::Requirement;
 use crate::domain::text::Sku;
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::PageQuery;
-use jiff::Timestamp;
 use patch::OfferPatch;
 
 /// A listing that a marketplace wants to have, whole.
@@ -271,110 +268,6 @@ impl App {
 pub(super) fn may_see(caller: &Caller, listing: &Listing) -> bool {
     listing.marketplace == *caller.partner()
         || (caller.visibility() == Visibility::All && listing.submitted_at.is_some())
-}
-
-/// Rules and time of one moment, under which listings are judged.
-pub(super) struct Desk {
-    tables: Arc<Tables>,
-    pub(super) now: Timestamp,
-}
-
-impl Desk {
-    fn draft(&self, marketplace: &PartnerId, new: NewListing) -> Result<Listing> {
-        self.check_ncm(&new.offer)?;
-        Ok(Listing::draft(marketplace.clone(), new.sku, new.seller, new.offer, self.now))
-    }
-
-    fn change(&self, listing: &mut Listing, offer: Offer) -> Result<bool> {
-        if offer.ncm != listing.offer.ncm {
-            self.check_ncm(&offer)?;
-        }
-        Ok(listing.change(offer, self.now)?)
-    }
-
-    fn check_ncm(&self, offer: &Offer) -> Result<()> {
-        let today = argentine_day(self.now);
-        Ok(self.tables.nomenclature.check(offer.ncm, today).map_err(|fault| fault.at("ncm"))?)
-    }
-
-    /// Hands `listing` in, if `seller`, its exporter as the registry has it, may export such goods.
-    fn submit(&self, listing: &mut Listing, seller: Option<&Versioned<Exporter>>) -> Result<()> {
-        let chapter = Some(listing.ncm.chapter());
-        let eligibility = seller.map_or(Eligibility::Unknown, |held| {
-            // By all that is known: a clock that went back must not hide what was recorded.
-            held.value.eligibility(argentine_day(self.now), None, chapter)
-        });
-        let refuse = |verdict: &str, reason: &str, words: &str| {
-            Err(Error::precondition("SELLER_NOT_ELIGIBLE", words)
-                .with("verdict", verdict)
-                .with("seller_reason", reason)
-                .with("resource", format!("listings/{}", listing.key())))
-        };
-        match eligibility {
-            Eligibility::Eligible { .. } => {}
-            Eligibility::NotEligible(reason) => {
-                return refuse(
-                    "NOT_ELIGIBLE",
-                    reason.as_str(),
-                    "the registry does not hold the seller eligible for these goods today",
-                );
-            }
-            Eligibility::Unknown => {
-                return refuse(
-                    "UNKNOWN",
-                    "",
-                    "the registry does not know the seller: request its verification first",
-                );
-            }
-        }
-        let requirement = self.requirement(listing);
-        Ok(listing.submit(&requirement, argentine_day(self.now), self.now)?)
-    }
-
-    fn requirement(&self, listing: &Listing) -> Requirement {
-        let country = listing.destination.map(|destination| destination.country());
-        self.tables.requirements.of(listing.ncm, country, argentine_day(self.now))
-    }
-
-    /// The listing with what it lacks today.
-    pub(super) fn shown(&self, listing: Listing, version: u64) -> Shown {
-        let today = argentine_day(self.now);
-        let missing = listing.missing_certificates(&self.requirement(&listing), today);
-        Shown { listing, version, missing }
-    }
-
-    /// Writes `listing` in place of its version `version`.
-    pub(super) fn plan(
-        &self,
-        kind: EntryKind,
-        listing: Listing,
-        version: u64,
-    ) -> Result<Plan<Shown>> {
-        let (expect, write) = put_listing(&listing, version)?;
-        let draft = Draft::new(kind)
-            .about(format!("listings/{}", listing.key()))
-            .fact("ncm", listing.ncm)
-            .fact("revision", listing.revision)
-            .fact("state", listing.state);
-        Ok(Plan {
-            answer: self.shown(listing, version + 1),
-            expect: vec![expect],
-            writes: vec![write],
-            draft,
-        })
-    }
-}
-
-/// A listing as the store keeps it.
-pub fn put_listing(listing: &Listing, version: u64) -> Result<(Expect, Write)> {
-    let columns = vec![
-        listing.sku.to_string(),
-        listing.seller.to_string(),
-        listing.ncm.digits(),
-        listing.channel.as_str().to_owned(),
-    ];
-    let (owner, state) = (listing.marketplace.as_str(), listing.state.as_str());
-    put(Kind::Listing, &listing.key(), owner, state, columns, listing, version)
 }
 
 fn unchanged(key: &str, version: u64) -> Expect {

@@ -9,8 +9,10 @@ pub mod analytics;
 pub mod builtin;
 pub mod cascade;
 pub mod catalog;
+pub mod certificates;
 pub mod checkpoints;
 pub mod clearance;
+pub mod deadlines;
 pub mod declarations;
 pub mod explanations;
 pub mod export;
@@ -64,6 +66,8 @@ pub struct App {
     pub catalog: Arc<catalog::Catalog>,
     /// Exporters that were asked about lately, in memory.
     pub known_exporters: Arc<known::KnownExporters>,
+    /// Wakes who looks for what is due.
+    pub deadlines: Arc<deadlines::Deadlines>,
     /// How long reports stay open, and how many.
     pub report_rules: ReportRules,
     /// Of how many sellers a group must be for an analyst to learn about it; below 2, of any.
@@ -82,6 +86,7 @@ impl App {
             reference: Arc::new(reference::Reference::default()),
             catalog: Arc::new(catalog::Catalog::default()),
             known_exporters: Arc::new(known::KnownExporters::default()),
+            deadlines: Arc::new(deadlines::Deadlines::default()),
             report_rules: ReportRules::default(),
             least_sellers: 0,
         };

@@ -16,7 +16,9 @@ use super::{App, Page, Versioned, decode};
 use crate::change::Kind;
 use crate::domain::reference::{Nomenclature, ReferenceRow, ReferenceTable};
 use crate::domain::requirements::Requirements;
-use crate::error::{Error, Result};
+use crate::domain::rule_table;
+pub use crate::domain::rule_table::CERTIFICATES;
+use crate::error::{Error, FieldViolation, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::Store;
 
@@ -53,7 +55,7 @@ impl Reference {
             let table: ReferenceTable = decode(&record)?.value;
             match table.id.as_str() {
                 NCM => tables.nomenclature = Nomenclature::from_table(&table),
-                CERTIFICATES => tables.requirements = Requirements::from_table(&table)?,
+                CERTIFICATES => tables.requirements = readable(Requirements::read(&table)),
                 _ => {}
             }
             tables.by_id.insert(table.id.clone(), Arc::new(table));
@@ -66,8 +68,14 @@ impl Reference {
 /// The id of the table that holds the tariff nomenclature.
 pub const NCM: &str = "ncm";
 
-/// The id of the table that says which goods need whose certificates.
-pub const CERTIFICATES: &str = "certificates";
+/// The state of a table all of whose rules are in force everywhere.
+pub(super) const CURRENT: &str = "CURRENT";
+
+/// The state of a table by which listings that were handed in before are yet to be judged.
+pub(super) const TO_APPLY: &str = "TO_APPLY";
+
+/// Faults of rows that an answer names one by one; clients bound the metadata that carries them.
+const FAULTS_SHOWN: usize = 40;
 
 /// What a load of a table answers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -80,6 +88,9 @@ pub struct TableLoaded {
     pub source: String,
     /// When it was loaded.
     pub loaded_at: Timestamp,
+    /// See [`ReferenceTable::digest`].
+    #[serde(default)]
+    pub digest: String,
     /// How many rows it has now.
     pub rows: u64,
     /// How it differs from the version before.
@@ -146,11 +157,15 @@ impl App {
         Ok((table.version.clone(), page(rows, query.limit)))
     }
 
-    /// Puts `table` in place of its former version; its `loaded_at` is set to now.
+    /// Puts `table` in place of its former version; its `loaded_at` is set to now. Sent as it
+    /// stands, it changes nothing; the ledger has that it was sent.
+    ///
+    /// Listings that were handed in before are judged by new rules from then on, see
+    /// [`App::apply_rules`].
     ///
     /// # Errors
     /// `EMPTY_TABLE` if it has no rows, so that a truncated file never empties a table;
-    /// `TABLE_FAULTY` if it is one that rules are made of and they cannot be;
+    /// `TABLE_FAULTY` with every faulty row if it is one that rules are made of and they cannot be;
     /// `VERSION_EXISTS` if the version in place has the same label and other rows.
     pub async fn load_table(
         &self,
@@ -164,53 +179,100 @@ impl App {
                 "the table has no rows: a load replaces the whole table, so send all of it",
             ));
         }
-        if table.id == CERTIFICATES {
-            Requirements::from_table(&table)?;
-        }
+        sound(&table)?;
         table.rows.sort_by_cached_key(place);
         table.loaded_at = self.env.now();
+        table.digest = table.content_digest();
         let table = &table;
-        self.write(intent, || async move {
-            let held: Option<Versioned<ReferenceTable>> =
-                self.document(Kind::ReferenceTable, &table.id).await?;
-            let version = held.as_ref().map_or(0, |held| held.version);
-            let former = held.map(|held| held.value);
-            let difference = difference(former.as_ref(), table);
-            if let Some(former) = &former
-                && former.version == table.version
-                && difference.unchanged != table.rows.len() as u64
-            {
-                return Err(Error::already_exists(
-                    "VERSION_EXISTS",
-                    format!(
-                        "version {} of {} was loaded before with other rows: give the new content \
-                         a version of its own",
-                        table.version, table.id
-                    ),
-                ));
-            }
-            let (expect, write) =
-                put(Kind::ReferenceTable, &table.id, "", "CURRENT", vec![], table, version)?;
-            let draft = Draft::new(EntryKind::RulesLoaded)
-                .about(format!("referenceTables/{}", table.id))
-                .fact("rows", table.rows.len())
-                .fact("version", &table.version);
-            Ok(Plan {
-                answer: TableLoaded {
-                    id: table.id.clone(),
-                    version: table.version.clone(),
-                    source: table.source.clone(),
-                    loaded_at: table.loaded_at,
-                    rows: table.rows.len() as u64,
-                    difference,
-                },
-                expect: vec![expect],
-                writes: vec![write],
-                draft,
+        let written = self
+            .write(intent, || async move {
+                let held: Option<Versioned<ReferenceTable>> =
+                    self.document(Kind::ReferenceTable, &table.id).await?;
+                let version = held.as_ref().map_or(0, |held| held.version);
+                let former = held.map(|held| held.value);
+                let difference = difference(former.as_ref(), table);
+                let same_rows =
+                    difference.unchanged == table.rows.len() as u64 && difference.removed == 0;
+                if let Some(former) = &former
+                    && former.version == table.version
+                    && !same_rows
+                {
+                    return Err(Error::already_exists(
+                        "VERSION_EXISTS",
+                        format!(
+                            "version {} of {} was loaded before with other rows: give the new \
+                             content a version of its own",
+                            table.version, table.id
+                        ),
+                    ));
+                }
+                let stands = former.as_ref().filter(|former| {
+                    same_rows && former.version == table.version && former.source == table.source
+                });
+                let applied =
+                    stands.is_some() || table.id != CERTIFICATES || !self.has_listings().await?;
+                let state = if applied { CURRENT } else { TO_APPLY };
+                let (expect, write) =
+                    put(Kind::ReferenceTable, &table.id, "", state, vec![], table, version)?;
+                let draft = Draft::new(EntryKind::RulesLoaded)
+                    .about(format!("referenceTables/{}", table.id))
+                    .fact("rows", table.rows.len())
+                    .fact("version", &table.version)
+                    .fact("digest", &table.digest)
+                    .fact("changed", stands.is_none());
+                Ok(Plan {
+                    answer: TableLoaded {
+                        id: table.id.clone(),
+                        version: table.version.clone(),
+                        source: table.source.clone(),
+                        loaded_at: stands.map_or(table.loaded_at, |former| former.loaded_at),
+                        digest: table.digest.clone(),
+                        rows: table.rows.len() as u64,
+                        difference,
+                    },
+                    expect: vec![expect],
+                    writes: if stands.is_some() { vec![] } else { vec![write] },
+                    draft,
+                })
             })
-        })
-        .await
+            .await?;
+        self.deadlines.look();
+        Ok(written)
     }
+}
+
+/// Rules that were read from a table that was found sound when it was loaded, by this version or
+/// an older one that asked for less: what cannot be read is left out, and told.
+fn readable<T>((rules, faults): (T, Vec<rule_table::RowFault>)) -> T {
+    for fault in faults {
+        tracing::error!(row = fault.row, column = fault.column, fault.message, "rule left out");
+    }
+    rules
+}
+
+/// Refuses a table that rules are made of and cannot be, with its faults.
+fn sound(table: &ReferenceTable) -> Result<()> {
+    let faults = rule_table::faults(table);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let shown = faults.len().min(FAULTS_SHOWN);
+    let words = format!(
+        "{} rows of {} are faulty, the first {shown} are named; nothing was loaded",
+        faults.len(),
+        table.rows.len()
+    );
+    let mut error =
+        Error::invalid("TABLE_FAULTY", "rows", words).with("faults", faults.len().to_string());
+    error.fields = faults
+        .into_iter()
+        .take(FAULTS_SHOWN)
+        .map(|fault| FieldViolation {
+            field: format!("rows[{}].{}", fault.row, fault.column),
+            description: format!("row {}: {}", fault.row + 1, fault.message),
+        })
+        .collect();
+    Err(error)
 }
 
 /// Where a row stands in its table; codes hold no space.

@@ -20,6 +20,7 @@ fn table(id: &str, version: &str, rows: Vec<ReferenceRow>) -> ReferenceTable {
         version: version.into(),
         source: "a test".into(),
         loaded_at: Timestamp::UNIX_EPOCH,
+        digest: String::new(),
         rows,
     }
 }

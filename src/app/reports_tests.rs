@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::app::lines::{SentBatch, Target};
 use crate::app::test_stage::Stage;
-use crate::change::{BatchAnswer, Change};
+use crate::change::{BatchAnswer, Change, NEVER};
 use crate::domain::exporter::{EligibilityStatus, Exporter, NewFact};
 use crate::domain::listing::{Listing, ListingState};
 use crate::domain::sale::{RawLine, SaleLine};
@@ -107,6 +107,7 @@ impl Stage {
             listing.seller.to_string(),
             "22042100".to_owned(),
             "OFFICIAL_STORE".to_owned(),
+            NEVER.to_owned(),
         ];
         self.put(Kind::Listing, &listing.key(), state.as_str(), columns, &listing).await;
     }
@@ -133,7 +134,7 @@ impl Stage {
         if let Some(from) = suspended {
             seller.record(fact(EligibilityStatus::Suspended, from), at).unwrap();
         }
-        let columns = vec!["AR-M".to_owned(), "MICRO".to_owned()];
+        let columns = vec!["AR-M".to_owned(), "MICRO".to_owned(), NEVER.to_owned()];
         let key = seller.cuit.to_string();
         self.put(Kind::Exporter, &key, "ELIGIBLE", columns, &seller).await;
     }

@@ -6,6 +6,7 @@
 
 mod access_token;
 mod batches;
+mod certificate;
 mod clear;
 mod client;
 mod connection;
@@ -71,6 +72,8 @@ enum Command {
     #[command(subcommand)]
     Push(push::Push),
     Clear(clear::Clear),
+    #[command(subcommand)]
+    Certificate(certificate::Certificate),
     #[command(subcommand)]
     Declaration(declaration::Declaration),
     #[command(subcommand)]
@@ -142,6 +145,7 @@ async fn run(command: Command) -> Outcome {
         Command::Sync(sync) => sync.run().await,
         Command::Push(push) => push.run().await,
         Command::Clear(clear) => clear.run().await,
+        Command::Certificate(certificate) => certificate.run().await,
         Command::Declaration(declaration) => declaration.run().await,
         Command::Report(report) => report.run().await,
         Command::Period(period) => period.run().await,

@@ -147,6 +147,8 @@ words! {
         ["ELIGIBLE", "SUSPENDED", "REVOKED"];
     /// The shop.
     channel: listings::v1::Channel, "CHANNEL_", ["OFFICIAL_STORE", "SELLER_STORE"];
+    /// How goods come to the buyer.
+    entry_mode: listings::v1::EntryMode, "ENTRY_MODE_", ["BONDED", "DIRECT_MAIL"];
     /// Who issues certificates of goods.
     issuer: listings::v1::CertificateIssuer, "CERTIFICATE_ISSUER_",
         ["INV", "SENASA", "INAL", "GACC"];

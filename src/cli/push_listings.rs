@@ -18,7 +18,8 @@ const BATCH: usize = 500;
 /// Send listings: make or update each by its sku, and submit it for clearance
 ///
 /// Columns: sku,seller_cuit,title,ncm,gtin,channel,unit,statistical_unit,statistical_factor,price,
-/// currency,certificates,destination,producer,origin; gtin and the last four may be left out.
+/// currency,certificates,destination,producer,origin,entry_mode; gtin and the last five may be left
+/// out.
 /// Certificates are ISSUER:NUMBER:VALID_TO joined by ;
 ///
 /// Example:

@@ -10,6 +10,7 @@ use super::csv::reference as reference_csv;
 use super::csv::{CsvFile, RowFault};
 use super::output::{date, facts, moment, number, show, table};
 use super::{Client, Connect, Failure, Outcome, parse};
+use crate::proto::google::r#type::Date;
 use crate::proto::puente::reference::v1::load_reference_table_request::Part;
 use crate::proto::puente::reference::v1::reference_service_client::ReferenceServiceClient;
 use crate::proto::puente::reference::v1::{
@@ -32,8 +33,9 @@ pub enum Rules {
 
 /// Show the rows of a table
 ///
-/// Example:
+/// Examples:
 ///   puente rules show ncm --prefix 2204 --profile profiles/marketplace.toml
+///   puente rules show certificates --on 2027-01-01 --profile profiles/marketplace.toml
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct ShowRows {
@@ -42,6 +44,9 @@ pub struct ShowRows {
     /// Only codes that begin so
     #[arg(long, default_value = "")]
     prefix: String,
+    /// Only rows that hold on this day
+    #[arg(long, value_name = "DATE", value_parser = parse::date)]
+    on: Option<Date>,
     #[command(flatten)]
     connect: Connect,
 }
@@ -51,10 +56,13 @@ pub struct ShowRows {
 /// A table is a CSV file with the columns code,title_es,title_en,attributes,valid_from,valid_to
 /// (the last four may be left out; attributes are NAME=VALUE joined by ;). The nomenclature may
 /// also be the JSON file that Siscomex publishes: its version and source are read from it, and
-/// Spanish and English titles that the gateway has are kept.
+/// Spanish and English titles that the gateway has are kept. Tables that rules are made of say in
+/// their attributes what holds, and are refused with every faulty line; docs/operators.md has them.
 ///
-/// Example:
+/// Examples:
 ///   puente rules load ncm ncm.json --profile profiles/operator.toml
+///   puente rules load certificates rules.csv --version 2027-01 --source "Resolución 1/2027" \
+///     --profile profiles/operator.toml
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Load {
@@ -89,6 +97,7 @@ impl Load {
     async fn run(self) -> Outcome {
         let client = self.connect.client()?;
         let json = self.file.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
+        let mut lines = Vec::new();
         let (rows, version, source) = if json {
             if self.table != "ncm" {
                 return Err(Failure::new(
@@ -99,22 +108,55 @@ impl Load {
             let file = read_nomenclature(&client, &self.file).await?;
             (file.rows, file.version, file.source)
         } else {
-            let (rows, bad) = read_csv(&self.file)?;
+            let (read, bad) = read_csv(&self.file)?;
             finish(&self.file, bad).map_err(|failure| {
                 failure.hint("nothing was sent: a table is taken whole; mend these rows")
             })?;
             let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let today = client.env.now().to_string().chars().take(10).collect();
-            (rows, today, name)
+            let rows = read.into_iter().map(|(line, row)| {
+                lines.push(line);
+                row
+            });
+            (rows.collect(), today, name)
         };
         let file = Nomenclature {
             rows,
-            version: self.version.unwrap_or(version),
-            source: self.source.unwrap_or(source),
+            version: self.version.clone().unwrap_or(version),
+            source: self.source.clone().unwrap_or(source),
         };
-        let answer = load(&client, &self.table, file, self.validate_only).await?;
+        let answer = load(&client, &self.table, file, self.validate_only)
+            .await
+            .or_else(|failure| self.lines_at_fault(failure, &lines))?;
         let name = "puente.reference.v1.LoadReferenceTableResponse";
         show(self.connect.output(), name, &answer, loaded)
+    }
+
+    /// Names the lines of the file for the rows that the gateway found faulty.
+    fn lines_at_fault(
+        &self,
+        failure: Failure,
+        lines: &[u64],
+    ) -> Outcome<LoadReferenceTableResponse> {
+        if failure.reason != "TABLE_FAULTY" {
+            return Err(failure);
+        }
+        let of_row = |(field, message): &(String, String)| {
+            let (place, column) = field.strip_prefix("rows[")?.split_once(']')?;
+            let line = *lines.get(place.parse::<usize>().ok()?)?;
+            let column = column.trim_start_matches('.');
+            let reason = failure.reason.clone();
+            // What the gateway counts are rows; here are lines.
+            let message = message.split_once(": ").map_or(message.as_str(), |(_, words)| words);
+            Some(RowFault { line, column: column.into(), reason, message: message.into() })
+        };
+        let bad: Vec<RowFault> = failure.fields.iter().filter_map(of_row).collect();
+        if bad.is_empty() {
+            return Err(failure);
+        }
+        let told = finish(&self.file, bad);
+        let hint = "nothing was loaded: a table is taken whole; mend these rows";
+        Err(told.err().unwrap_or(failure).hint(hint))
     }
 }
 
@@ -158,14 +200,18 @@ pub(super) async fn load(
     answer
 }
 
-fn read_csv(path: &Path) -> Outcome<(Vec<ReferenceRow>, Vec<RowFault>)> {
+/// A row with its line in the file.
+type Placed = (u64, ReferenceRow);
+
+/// The good rows, and the bad ones.
+fn read_csv(path: &Path) -> Outcome<(Vec<Placed>, Vec<RowFault>)> {
     let file = CsvFile::open(path, reference_csv::LAYOUT)?;
-    super::batches::read_all(&file, reference_csv::read)
+    super::batches::read_all(&file, |row| Ok((row.line, reference_csv::read(row)?)))
 }
 
 impl ShowRows {
     async fn run(self) -> Outcome {
-        let answer = rows(&self.connect.client()?, &self.table, &self.prefix).await?;
+        let answer = rows(&self.connect.client()?, &self.table, &self.prefix, self.on).await?;
         let name = "puente.reference.v1.ListReferenceRowsResponse";
         show(self.connect.output(), name, &answer, |answer| {
             let mut table = table(["Code", "Spanish", "English", "More", "From", "To"]);
@@ -189,19 +235,25 @@ impl ShowRows {
 
 /// The nomenclature that the gateway has; nothing if it has none.
 async fn held(client: &Client) -> Outcome<Vec<ReferenceRow>> {
-    match rows(client, "ncm", "").await {
+    match rows(client, "ncm", "", None).await {
         Ok(answer) => Ok(answer.rows),
         Err(failure) if failure.reason == "NOT_FOUND" => Ok(Vec::new()),
         Err(failure) => Err(failure),
     }
 }
 
-/// All rows of a table whose code begins with `prefix`.
-async fn rows(client: &Client, table: &str, prefix: &str) -> Outcome<ListReferenceRowsResponse> {
+/// All rows of a table whose code begins with `prefix` and that hold on a day, if one is given.
+async fn rows(
+    client: &Client,
+    table: &str,
+    prefix: &str,
+    on: Option<Date>,
+) -> Outcome<ListReferenceRowsResponse> {
     let mut request = ListReferenceRowsRequest {
         table: parse::name("referenceTables", table),
         page_size: 1000,
         code_prefix: prefix.to_owned(),
+        on,
         ..Default::default()
     };
     let mut all = ListReferenceRowsResponse::default();
@@ -251,6 +303,7 @@ fn loaded(answer: &LoadReferenceTableResponse) -> String {
     facts([
         ("Table", table.name),
         ("Version", table.version),
+        ("Digest", table.digest),
         ("Rows", table.rows.to_string()),
         ("New", answer.created.to_string()),
         ("Changed", answer.updated.to_string()),

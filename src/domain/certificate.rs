@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, InField};
+use super::partner::Authority;
 use super::period::day;
 use super::wording::quoted;
 
@@ -24,6 +25,18 @@ named_enum! {
         Inal = "INAL",
         /// General Administration of Customs of China: overseas food producers.
         Gacc = "GACC",
+    }
+}
+
+impl CertificateIssuer {
+    /// The authority here that certifies and clears; the Chinese one has no part here.
+    pub const fn authority(self) -> Option<Authority> {
+        match self {
+            Self::Inv => Some(Authority::Inv),
+            Self::Senasa => Some(Authority::Senasa),
+            Self::Inal => Some(Authority::Inal),
+            Self::Gacc => None,
+        }
     }
 }
 

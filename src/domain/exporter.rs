@@ -308,6 +308,18 @@ impl Exporter {
         self.holding(day, None).is_some_and(|fact| fact.status == EligibilityStatus::Eligible)
     }
 
+    /// The first day after `day` on which another fact holds, or none does any more.
+    pub fn next_turn(&self, day: Date) -> Option<Date> {
+        let turns: BTreeSet<Date> = self
+            .facts
+            .iter()
+            .flat_map(|fact| fact.validity().turns())
+            .filter(|turn| *turn > day)
+            .collect();
+        let today = self.holding(day, None);
+        turns.into_iter().find(|turn| self.holding(*turn, None) != today)
+    }
+
     fn known(&self, as_known_at: Option<Timestamp>) -> impl Iterator<Item = &EligibilityFact> {
         self.facts
             .iter()

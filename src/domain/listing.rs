@@ -3,17 +3,20 @@
 //! Enters: what the marketplace offers, what authorities decide, what suspends. Leaves: a changed
 //! [`Listing`] or a fault. Whether the seller is eligible is for the caller to ask first.
 
+mod judged;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use self::judged::Verdict;
 use super::certificate::CertificateIssuer;
 use super::cuit::Cuit;
 use super::derived::derived_id;
 use super::fault::Fault;
-pub use super::offer::{Channel, Offer};
+pub use super::offer::{Channel, EntryMode, Offer};
 use super::partner::{Authority, PartnerId};
 use super::requirements::Requirement;
 use super::text::{Note, Sku};
@@ -253,6 +256,7 @@ impl Listing {
             .iter()
             .map(|authority| kept(*authority).unwrap_or_else(|| Review::pending(*authority)))
             .collect();
+        self.suspension_reasons.remove(&SuspensionReason::Certificate);
         self.submitted_at = Some(at);
         self.updated_at = at;
         self.settle();

@@ -24,6 +24,7 @@ fn wine() -> Offer {
         destination: Some("CN".parse().unwrap()),
         producer: None,
         origin: Some("AR-M".parse().unwrap()),
+        entry_mode: None,
     }
 }
 
@@ -33,7 +34,7 @@ fn listing() -> Listing {
 }
 
 fn requirement(listing: &Listing) -> Requirement {
-    Requirements::default().of(listing.ncm, listing.destination.map(|d| d.country()), TODAY)
+    listing.requirement(&Requirements::default(), TODAY)
 }
 
 fn submitted() -> Listing {

@@ -40,6 +40,7 @@ pub mod request_id;
 pub mod requirements;
 mod revision;
 pub mod role;
+pub mod rule_table;
 pub mod sale;
 pub mod scope;
 pub mod size_class;

@@ -23,6 +23,16 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// How goods sold across the border come to the buyer, as China's customs tells apart.
+    pub enum EntryMode ("a mode of entry", "INVALID_FIELD") {
+        /// Sold from a bonded warehouse in the country of destination (mode 1210).
+        Bonded = "BONDED",
+        /// Sent to the buyer one by one from abroad (mode 9610).
+        DirectMail = "DIRECT_MAIL",
+    }
+}
+
 /// What a marketplace says of a product, and can change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -57,16 +67,20 @@ pub struct Offer {
     /// Where it was made.
     #[serde(default)]
     pub origin: Option<Destination>,
+    /// How the goods come to the buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_mode: Option<EntryMode>,
 }
 
 impl Offer {
     /// Whether a change from `self` to `other` must be cleared anew: tariff code, bar code,
-    /// producer, origin, country of destination (which asks for certificates of its own), or
-    /// certificates other than by a later last day.
+    /// producer, origin, country of destination and mode of entry (which ask for certificates of
+    /// their own), or certificates other than by a later last day.
     pub fn needs_new_clearance(&self, other: &Self) -> bool {
         let country = |offer: &Self| offer.destination.map(|destination| destination.country());
         self.ncm != other.ncm
             || country(self) != country(other)
+            || self.entry_mode != other.entry_mode
             || self.gtin != other.gtin
             || self.producer != other.producer
             || self.origin != other.origin

@@ -144,6 +144,12 @@ impl Validity {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 
+    /// The days from which on it holds, and no longer does.
+    pub fn turns(self) -> impl Iterator<Item = Date> {
+        let after = self.to.and_then(|last| last.tomorrow().ok());
+        [self.from, after].into_iter().flatten()
+    }
+
     /// Whether both hold on some day.
     pub fn overlaps(self, other: Self) -> bool {
         let before = |end: Option<Date>, start: Option<Date>| match (end, start) {

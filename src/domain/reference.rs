@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -54,11 +55,41 @@ pub struct ReferenceTable {
     /// When this version was loaded.
     #[serde(default)]
     pub loaded_at: Timestamp,
+    /// [`ReferenceTable::content_digest`] of it when it was loaded; empty if that was before there
+    /// were digests.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// The rows; a code may come again in a row that holds on other days.
     pub rows: Vec<ReferenceRow>,
 }
 
 impl ReferenceTable {
+    /// SHA-256 in hexadecimal over id, version, source and rows in their order.
+    pub fn content_digest(&self) -> String {
+        let mut hash = Context::new(&SHA256);
+        let mut part = |text: &str| {
+            hash.update(&(text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        for text in [&self.id, &self.version, &self.source] {
+            part(text);
+        }
+        for row in &self.rows {
+            let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+            part(&row.code);
+            part(&row.title_es);
+            part(&row.title_en);
+            part(&row.attributes.len().to_string());
+            for (name, value) in &row.attributes {
+                part(name);
+                part(value);
+            }
+            part(&day(row.valid_from));
+            part(&day(row.valid_to));
+        }
+        hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The row of `code` that holds on `day`.
     pub fn row_on(&self, code: &str, day: Date) -> Option<&ReferenceRow> {
         self.rows.iter().find(|row| row.code == code && row.validity().holds_on(day))
@@ -203,6 +234,7 @@ mod tests {
             version: "1".to_owned(),
             source: "test".to_owned(),
             loaded_at: Timestamp::UNIX_EPOCH,
+            digest: String::new(),
             rows: vec![
                 row("22", "Bebidas", None),
                 row("22.04", "Vino", None),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use super::derived::derived_id;
 use super::fault::Fault;
 use super::wording::quoted;
 
@@ -18,6 +19,12 @@ impl RequestId {
     /// A request id of a UUID made here; `None` for the nil UUID.
     pub fn new(uuid: Uuid) -> Option<Self> {
         (!uuid.is_nil()).then_some(Self(uuid))
+    }
+
+    /// The request id of a step that the gateway takes by itself, the same for the same parts for
+    /// ever, so that the step is taken once.
+    pub fn of_step(step: &str, parts: &[&str]) -> Result<Self, Fault> {
+        derived_id(step, parts).parse()
     }
 
     /// The UUID.

@@ -84,6 +84,9 @@ kinds! {
     ListingSuspended = "listing.suspended",
     /// A suspended listing may be sold again.
     ListingReinstated = "listing.reinstated",
+    /// Listings were judged anew, because a certificate of theirs ended or other rules hold; the
+    /// entry names those that changed.
+    ListingsJudged = "listings.judged",
     /// The marketplace took a listing back.
     ListingWithdrawn = "listing.withdrawn",
     /// Customs registered an export declaration.
@@ -110,8 +113,14 @@ kinds! {
     LineExplained = "line.explained",
     /// Months were closed: they take no more sale lines.
     PeriodClosed = "period.closed",
+    /// A certificate's issuer lets it hold for longer; the entry names the listings that carry it.
+    CertificateExtended = "certificate.extended",
+    /// The calendar changed what an exporter is: a fact of its eligibility began or ended.
+    EligibilityTurned = "eligibility.turned",
     /// A reference table got a new version.
     RulesLoaded = "rules.loaded",
+    /// Everything that was decided before has been judged by the table as loaded.
+    RulesApplied = "rules.applied",
     /// A token was revoked.
     TokenRevoked = "token.revoked",
     /// A key that signs tokens was made.

@@ -5,7 +5,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::listings::wire::message;
+use super::listings::wire::{certificate, message};
 use super::page_token::{PageTokens, paged};
 use super::wire::{self as common, same_names, writes};
 use crate::app::App;
@@ -20,7 +20,7 @@ use crate::proto::puente::clearance::v1 as pb;
 same_names!(pb::Decision, Decision { Clear, Refuse, RequestInfo });
 
 paged!(pb::ListPendingRequest);
-writes!(pb::DecideRequest);
+writes!(pb::DecideRequest, pb::ExtendCertificateRequest);
 
 /// Serves the authorities that clear listings.
 pub struct Clearance {
@@ -68,6 +68,23 @@ impl pb::clearance_service_server::ClearanceService for Clearance {
         let written = self.app.decide_listing(&caller, &intent, &ruling).await?;
         common::answer(written, |listing, receipt| pb::DecideResponse {
             listing: Some(message(listing)),
+            receipt,
+        })
+    }
+
+    async fn extend_certificate(
+        &self,
+        request: Request<pb::ExtendCertificateRequest>,
+    ) -> Result<Response<pb::ExtendCertificateResponse>, Status> {
+        let caller = common::caller(&request)?;
+        let mut request = request.into_inner();
+        let intent = common::intent(&caller, &mut request)?;
+        let sent = common::required("certificate", request.certificate.as_ref())?;
+        let extended = certificate(sent).map_err(|error| error.within("certificate"))?;
+        let written = self.app.extend_certificate(&caller, &intent, &extended).await?;
+        common::answer(written, |done, receipt| pb::ExtendCertificateResponse {
+            listings: done.listings,
+            reinstated: i32::try_from(done.reinstated).unwrap_or(i32::MAX),
             receipt,
         })
     }

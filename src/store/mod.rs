@@ -83,6 +83,17 @@ pub trait Store: Send + Sync + 'static {
     /// A page of documents in the order of their keys.
     async fn page(&self, query: PageQuery) -> Result<Vec<Record>>;
 
+    /// Documents of a kind with a column `due` that are due on `day` or were before, in the order
+    /// of (due, key) and at most `limit`; those after `after`, a value of both, where it is given.
+    /// What it costs follows from what is due, not from what is kept.
+    async fn due(
+        &self,
+        kind: Kind,
+        day: Date,
+        after: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<Record>>;
+
     /// What became of an earlier request.
     async fn request(&self, partner: &PartnerId, id: &RequestId) -> Result<Option<StoredRequest>>;
 

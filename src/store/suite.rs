@@ -67,6 +67,7 @@ on_every_store! {
     documents::pages_follow_the_keys_and_the_filters,
     documents::a_stale_version_is_refused_and_leaves_no_trace,
     documents::a_state_is_judged_under_the_head,
+    documents::what_is_due_is_found_in_its_order,
     documents::a_refused_change_does_not_touch_its_neighbours,
     export::an_export_finds_what_matches_and_nothing_later,
     ledger::an_empty_store_has_an_empty_tree,

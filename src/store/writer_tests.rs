@@ -54,6 +54,15 @@ impl Store for Silent {
     async fn page(&self, _: PageQuery) -> Result<Vec<Record>> {
         unimplemented!()
     }
+    async fn due(
+        &self,
+        _: Kind,
+        _: jiff::civil::Date,
+        _: Option<(String, String)>,
+        _: u32,
+    ) -> Result<Vec<Record>> {
+        unimplemented!()
+    }
     async fn request(&self, _: &PartnerId, _: &RequestId) -> Result<Option<StoredRequest>> {
         unimplemented!()
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::decode;
 use super::super::write::{Intent, Plan, Written};
-use super::{Desk, NewListing, Shown, put_listing, seller_stands, unchanged};
+use super::{Desk, NewListing, Shown, seller_stands, unchanged};
 use crate::app::{App, Versioned};
 use crate::change::{Expect, Kind, Write};
 use crate::domain::caller::Caller;
@@ -208,7 +208,7 @@ impl Batch<'_> {
             self.expect.push(unchanged(&key, version));
             return Ok(self.desk.shown(listing, version));
         }
-        let (expect, write) = put_listing(&listing, version)?;
+        let (expect, write) = self.desk.put(&listing, version)?;
         self.expect.push(expect);
         self.writes.push(write);
         let counted =

@@ -6,7 +6,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::currency::Currency;
 use crate::domain::decimal::{Factor, UnitPrice};
 use crate::domain::gtin::Gtin;
-use crate::domain::listing::{Channel, Offer};
+use crate::domain::listing::{Channel, EntryMode, Offer};
 use crate::domain::ncm::NcmCode;
 use crate::domain::place::Destination;
 use crate::domain::text::{Name, Title};
@@ -41,6 +41,8 @@ pub struct OfferPatch {
     pub producer: Option<Option<Name>>,
     /// See [`Offer::origin`].
     pub origin: Option<Option<Destination>>,
+    /// See [`Offer::entry_mode`].
+    pub entry_mode: Option<Option<EntryMode>>,
 }
 
 impl OfferPatch {
@@ -63,6 +65,7 @@ impl OfferPatch {
             destination: or(&self.destination, &offer.destination),
             producer: or(&self.producer, &offer.producer),
             origin: or(&self.origin, &offer.origin),
+            entry_mode: or(&self.entry_mode, &offer.entry_mode),
         }
     }
 }

@@ -58,6 +58,7 @@ pub(in crate::app) fn wine(sku: &str) -> NewListing {
             destination: Some("CN".parse().unwrap()),
             producer: None,
             origin: Some("AR-M".parse().unwrap()),
+            entry_mode: None,
         },
     }
 }

@@ -20,7 +20,7 @@ pub const LAYOUT: Layout = Layout {
         "price",
         "currency",
     ],
-    optional: &["gtin", "certificates", "destination", "producer", "origin"],
+    optional: &["gtin", "certificates", "destination", "producer", "origin", "entry_mode"],
     added: &[],
 };
 
@@ -43,6 +43,7 @@ pub fn read(row: &Row<'_>) -> Result<BatchListing, RowFault> {
         destination: row.owned("destination"),
         producer: row.owned("producer"),
         origin: row.owned("origin"),
+        entry_mode: row.maybe("entry_mode", parse::entry_mode)?.unwrap_or_default().into(),
         ..Listing::default()
     };
     let row = i64::try_from(row.line).unwrap_or(i64::MAX);

@@ -41,6 +41,7 @@ fn listing() -> Listing {
         destination: None,
         producer: None,
         origin: None,
+        entry_mode: None,
     };
     let (marketplace, sku) = ("market".parse().unwrap(), "W-1".parse().unwrap());
     Listing::draft(marketplace, sku, "30500010912".parse().unwrap(), offer, at(0))

@@ -16,7 +16,9 @@ use crate::domain::currency::Currency;
 use crate::domain::decimal::{Factor, UnitPrice};
 use crate::domain::fault::Fault;
 use crate::domain::gtin::Gtin;
-use crate::domain::listing::{Channel, ListingState, Offer, Review, ReviewState, SuspensionReason};
+use crate::domain::listing::{
+    Channel, EntryMode, ListingState, Offer, Review, ReviewState, SuspensionReason,
+};
 use crate::domain::ncm::NcmCode;
 use crate::domain::partner::Authority;
 use crate::domain::place::Destination;
@@ -42,6 +44,7 @@ same_names!(
         Withdrawn,
     }
 );
+same_names!(pb::EntryMode, EntryMode { Bonded, DirectMail });
 same_names!(pb::ReviewState, ReviewState { Pending, Cleared, Refused, InfoRequested });
 same_names!(pb::SuspensionReason, SuspensionReason { Seller, Certificate, Recall });
 same_names!(shared::Authority, Authority { Customs, Inv, Senasa, Inal });
@@ -69,6 +72,7 @@ struct Given {
     destination: Option<Destination>,
     producer: Option<Name>,
     origin: Option<Destination>,
+    entry_mode: Option<EntryMode>,
 }
 
 /// A whole listing, as in a request to make one.
@@ -150,6 +154,7 @@ pub(crate) fn message(shown: Shown) -> pb::Listing {
         destination: text(offer.destination),
         producer: text(offer.producer),
         origin: text(offer.origin),
+        entry_mode: offer.entry_mode.map_or(0, |mode| pb::EntryMode::from(mode).into()),
         state: pb::ListingState::from(listing.state).into(),
         revision: i32::try_from(listing.revision).unwrap_or(i32::MAX),
         reviews: listing.reviews.iter().map(review).collect(),
@@ -235,6 +240,7 @@ impl Given {
                 destination: self.destination,
                 producer: self.producer,
                 origin: self.origin,
+                entry_mode: self.entry_mode,
             },
         };
         Ok(listing)
@@ -259,12 +265,13 @@ impl Given {
             "destination" => patch.destination = Some(self.destination),
             "producer" => patch.producer = Some(self.producer.clone()),
             "origin" => patch.origin = Some(self.origin),
+            "entry_mode" => patch.entry_mode = Some(self.entry_mode),
             _ => {
                 return Err(common::invalid(
                     "update_mask",
                     "names a field that cannot be changed; title, ncm, gtin, channel, unit, \
                      statistical_unit, statistical_factor, price, currency, certificates, \
-                     destination, producer and origin can",
+                     destination, producer, origin and entry_mode can",
                 ));
             }
         }
@@ -300,6 +307,7 @@ fn given(listing: &pb::Listing, tables: &Tables) -> Result<Given> {
         destination: common::optional("destination", &listing.destination)?,
         producer: common::optional("producer", &listing.producer)?,
         origin: common::optional("origin", &listing.origin)?,
+        entry_mode: common::optionally::<pb::EntryMode, _>("entry_mode", listing.entry_mode)?,
     })
 }
 
@@ -340,7 +348,7 @@ pub(crate) fn exact<T: FromStr<Err = Fault>>(
     common::parsed(field, &value.value).map(Some)
 }
 
-fn certificate(sent: &pb::Certificate) -> Result<Certificate> {
+pub(crate) fn certificate(sent: &pb::Certificate) -> Result<Certificate> {
     let issuer = common::chosen::<pb::CertificateIssuer, _>("issuer", sent.issuer)?;
     let valid_to = common::day("valid_to", sent.valid_to.as_ref())?;
     Ok(Certificate::new(issuer, &sent.number, valid_to)?)

@@ -99,6 +99,7 @@ fn begin(header: pb::LoadReferenceTableHeader) -> Result<Load> {
             version: common::text("version", header.version, 1, 64).map_err(within)?,
             source: common::text("source", header.source, 1, 500).map_err(within)?,
             loaded_at: Timestamp::UNIX_EPOCH,
+            digest: String::new(),
             rows: Vec::new(),
         },
     })

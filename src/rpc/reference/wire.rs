@@ -78,6 +78,7 @@ pub(super) fn table(table: &ReferenceTable) -> pb::ReferenceTable {
         source: table.source.clone(),
         rows: whole(table.rows.len() as u64),
         load_time: Some(common::timestamp(table.loaded_at)),
+        digest: table.digest.clone(),
     }
 }
 
@@ -93,6 +94,7 @@ pub(super) fn loaded(
             source: loaded.source,
             rows: whole(loaded.rows),
             load_time: Some(common::timestamp(loaded.loaded_at)),
+            digest: loaded.digest,
         }),
         created: whole(loaded.difference.created),
         updated: whole(loaded.difference.updated),

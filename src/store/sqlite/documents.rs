@@ -4,10 +4,11 @@
 
 use std::sync::LazyLock;
 
+use jiff::civil::Date;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use crate::change::{KINDS, Kind, Record};
+use crate::change::{KINDS, Kind, NEVER, Record};
 use crate::store::PageQuery;
 
 /// The document, if there is one.
@@ -91,6 +92,29 @@ pub fn page(connection: &Connection, query: &PageQuery) -> rusqlite::Result<Vec<
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| record(query.kind, row))?;
     rows.collect()
+}
+
+/// Documents that are due, see [`Store::due`](crate::store::Store::due).
+pub fn due(
+    connection: &Connection,
+    kind: Kind,
+    day: Date,
+    after: Option<(String, String)>,
+    limit: u32,
+) -> rusqlite::Result<Vec<Record>> {
+    let (due, key) = after.unwrap_or_default();
+    let mut statement = connection.prepare_cached(&due_sql(kind))?;
+    let rows = statement.query_map((day.to_string(), due, key, limit), |row| record(kind, row))?;
+    rows.collect()
+}
+
+/// The bound of the partial index stands in the text, so that the index serves.
+pub(super) fn due_sql(kind: Kind) -> String {
+    format!(
+        "{} WHERE due <= ?1 AND due < '{NEVER}' AND (due, key) > (?2, ?3) \
+         ORDER BY due, key LIMIT ?4",
+        sql(kind).select
+    )
 }
 
 /// Writes a document as `version`.

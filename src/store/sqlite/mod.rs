@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -194,6 +195,16 @@ impl Store for SqliteStore {
 
     async fn page(&self, query: PageQuery) -> Result<Vec<Record>> {
         self.read_one(move |c| documents::page(c, &query)).await
+    }
+
+    async fn due(
+        &self,
+        kind: Kind,
+        day: Date,
+        after: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<Record>> {
+        self.read_one(move |c| documents::due(c, kind, day, after, limit)).await
     }
 
     async fn request(&self, partner: &PartnerId, id: &RequestId) -> Result<Option<StoredRequest>> {

@@ -156,3 +156,59 @@ fn told(connection: &Connection, sql: &str) -> Vec<String> {
     rows.sort();
     rows
 }
+
+#[test]
+fn what_is_due_is_found_by_its_index_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("puente.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = connect(&path, read_only()).unwrap();
+    for (kind, index) in [(Kind::Listing, "listings_by_due"), (Kind::Exporter, "exporters_by_due")]
+    {
+        let sql = format!("EXPLAIN QUERY PLAN {}", documents::due_sql(kind));
+        let mut statement = connection.prepare(&sql).unwrap();
+        let plan: Vec<String> = statement
+            .query_map(("2026-07-01", "", "", 10), |row| row.get(3))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}
+
+#[test]
+fn what_was_written_before_is_due_on_its_first_turn() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch(
+            r#"CREATE TABLE listings (key TEXT, state TEXT, body BLOB);
+            CREATE TABLE exporters (key TEXT, body BLOB);
+            INSERT INTO listings VALUES
+            ('ends', 'CLEARED', CAST('{"submitted_at":"2026-05-01T00:00:00Z","certificates":[
+                {"issuer":"INV","number":"1","valid_to":"2026-12-31"},
+                {"issuer":"INV","number":"0","valid_to":"2026-01-31"}]}' AS BLOB)),
+            ('bare', 'CLEARED', CAST('{"submitted_at":"2026-05-01T00:00:00Z"}' AS BLOB)),
+            ('draft', 'DRAFT', CAST('{"certificates":[
+                {"issuer":"INV","number":"1","valid_to":"2026-12-31"}]}' AS BLOB));
+            INSERT INTO exporters VALUES
+            ('turns', CAST('{"updated_at":"2026-06-01T02:00:00Z","facts":[
+                {"valid_from":"2026-01-01"}, {"valid_from":"2026-05-31","valid_to":null},
+                {"valid_from":"2026-04-01","valid_to":"2026-06-30"}]}' AS BLOB)),
+            ('stays', CAST('{"updated_at":"2026-06-01T12:00:00Z","facts":[
+                {"valid_from":"2026-01-01"}]}' AS BLOB));"#,
+        )
+        .unwrap();
+    connection
+        .execute_batch(include_str!("../migrations/sqlite/V10__days_on_which_something_ends.sql"))
+        .unwrap();
+    let due = |table: &str, key: &str| -> String {
+        let sql = format!("SELECT due FROM {table} WHERE key = ?1");
+        connection.query_row(&sql, [key], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(due("listings", "ends"), "2027-01-01");
+    assert_eq!(due("listings", "bare"), crate::change::NEVER);
+    assert_eq!(due("listings", "draft"), crate::change::NEVER);
+    assert_eq!(due("exporters", "turns"), "2026-07-01");
+    assert_eq!(due("exporters", "stays"), crate::change::NEVER);
+}

@@ -1,7 +1,7 @@
 //! Documents: versions, states, pages, neighbours in a group.
 
 use super::*;
-use crate::change::{KINDS, Refusal};
+use crate::change::{KINDS, NEVER, Refusal};
 use crate::store::PageQuery;
 
 pub async fn a_document_reads_back_with_its_version(place: &dyn Place) {
@@ -38,7 +38,7 @@ pub async fn a_document_reads_back_with_its_version(place: &dyn Place) {
 pub async fn pages_follow_the_keys_and_the_filters(place: &dyn Place) {
     let store = place.open();
     let listing = |key: &str, owner: &str, state: &str, ncm: &str| {
-        let mut listing = record(Kind::Listing, key, state, &[key, "20267565393", ncm, "X"]);
+        let mut listing = record(Kind::Listing, key, state, &[key, "20267565393", ncm, "X", NEVER]);
         listing.owner = owner.to_owned();
         Write::Put(listing)
     };
@@ -73,7 +73,8 @@ pub async fn pages_follow_the_keys_and_the_filters(place: &dyn Place) {
 
 pub async fn a_stale_version_is_refused_and_leaves_no_trace(place: &dyn Place) {
     let store = place.open();
-    let put = || vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["AR-M", "MICRO"]))];
+    let put =
+        || vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["AR-M", "MICRO", NEVER]))];
     committed(&*store, change(1, vec![at_version(Kind::Exporter, "e", 0)], put())).await;
     let size = store.tree().await.unwrap().size();
     for wrong in [0, 2] {
@@ -132,4 +133,31 @@ pub async fn a_refused_change_does_not_touch_its_neighbours(place: &dyn Place) {
     let kept = store.page(PageQuery::all(Kind::Partner, 10)).await.unwrap();
     assert_eq!(kept.iter().map(|kept| kept.key.as_str()).collect::<Vec<_>>(), ["first", "last"]);
     assert_eq!(store.tree().await.unwrap().size(), 2);
+}
+
+pub async fn what_is_due_is_found_in_its_order(place: &dyn Place) {
+    let store = place.open();
+    let listing = |number: usize, due: &str| {
+        let key = format!("l{number:05}");
+        let columns = [key.as_str(), "20267565393", "22042100", "X", due];
+        Write::Put(record(Kind::Listing, &key, "CLEARED", &columns))
+    };
+    let days = ["2026-07-02", NEVER, "2026-07-01", "2026-06-30", "2026-07-03"];
+    let writes = (0..10_000).map(|number| listing(number, days[number % 5])).collect();
+    committed(&*store, change(1, vec![], writes)).await;
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let day = "2026-07-02".parse().unwrap();
+        let page = store.due(Kind::Listing, day, after, 999).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.columns[4].clone(), last.key.clone()));
+        found.extend(page.into_iter().map(|one| (one.columns[4].clone(), one.key)));
+    }
+    let mut expected: Vec<_> = (0..10_000)
+        .map(|number| (days[number % 5].to_owned(), format!("l{number:05}")))
+        .filter(|(due, _)| due.as_str() <= "2026-07-02")
+        .collect();
+    expected.sort();
+    assert!(found == expected, "{} found, {} expected", found.len(), expected.len());
 }

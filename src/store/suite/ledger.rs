@@ -1,7 +1,7 @@
 //! The ledger: dense entries, a tree that agrees with them, answers that stay.
 
 use super::*;
-use crate::change::Refusal;
+use crate::change::{NEVER, Refusal};
 use crate::ledger::{Commitment, Entry, Hash, Node, Tree, merkle};
 
 pub async fn an_empty_store_has_an_empty_tree(place: &dyn Place) {
@@ -56,7 +56,7 @@ pub async fn entries_nodes_and_tree_agree(place: &dyn Place) {
 
 pub async fn the_same_request_gets_the_same_answer_for_ever(place: &dyn Place) {
     let store = place.open();
-    let put = || vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["", ""]))];
+    let put = || vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["", "", ""]))];
     let first = change(1, vec![at_version(Kind::Exporter, "e", 0)], put());
     let mut judged = commit(&*store, vec![first.clone(), first.clone()]).await;
     let again = judged.pop().unwrap().unwrap();
@@ -87,7 +87,7 @@ pub async fn a_request_id_with_another_body_is_refused(place: &dyn Place) {
 
 pub async fn everything_is_there_after_opening_again(place: &dyn Place) {
     let store = place.open();
-    let put = vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["AR-M", "MICRO"]))];
+    let put = vec![Write::Put(record(Kind::Exporter, "e", "ELIGIBLE", &["AR-M", "MICRO", NEVER]))];
     let first = change(1, vec![], put);
     let once = committed(&*store, first.clone()).await;
     let tree = store.tree().await.unwrap();
