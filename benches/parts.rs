@@ -138,7 +138,6 @@ fn ledger(c: &mut Criterion) {
     let stamp = Stamp {
         at: env.now(),
         actor: "marketplace".into(),
-        on_behalf_of: None,
         certificate: Some("x".repeat(43)),
         request_id: env.ids.uuid().to_string(),
         trace_id: Some("0".repeat(32)),

@@ -34,6 +34,8 @@ pub enum Kind {
     /// An item of an export declaration; key is `NUMBER/ITEM`, the item in four digits, and its
     /// owner is the marketplace of its listing.
     DeclarationItem,
+    /// What an exporter delegated to a broker; key is a UUID, its owner is the broker.
+    Delegation,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
     /// A month that takes no more sale lines; key is `YYYY-MM`.
@@ -45,13 +47,14 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
     Kind::Listing,
     Kind::Declaration,
     Kind::DeclarationItem,
+    Kind::Delegation,
     Kind::Report,
     Kind::ClosedMonth,
     Kind::ReferenceTable,
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Listing => "listings",
             Kind::Declaration => "declarations",
             Kind::DeclarationItem => "declaration_items",
+            Kind::Delegation => "delegations",
             Kind::Report => "sales_reports",
             Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
@@ -84,6 +88,7 @@ impl Kind {
             Kind::Listing => "listings",
             Kind::Declaration => "declarations",
             Kind::DeclarationItem => "declarationItems",
+            Kind::Delegation => "delegations",
             Kind::Report => "salesReports",
             Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
@@ -102,6 +107,7 @@ impl Kind {
             Kind::DeclarationItem => {
                 &["listing", "exporter_cuit", "officialised_on", "year", "office"]
             }
+            Kind::Delegation => &["exporter_cuit"],
             Kind::Report => &["period_start", "period_end"],
             Kind::Declaration | Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
         }

@@ -58,7 +58,8 @@ impl Desk {
     }
 }
 
-async fn hand_in(marketplace: &Client, skus: &[&str]) {
+/// Makes listings of these skus and hands them in.
+pub async fn hand_in(marketplace: &Client, skus: &[&str]) {
     let items = skus.iter().zip(1..);
     let request = BatchCreateListingsRequest {
         request_id: marketplace.request_id(),

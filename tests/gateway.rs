@@ -9,6 +9,7 @@ mod bad_lines;
 mod common;
 mod cuts;
 mod declarations;
+mod delegations;
 mod demo;
 mod exactly_once;
 mod export;

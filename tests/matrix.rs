@@ -12,10 +12,11 @@ use prost_reflect::DescriptorPool;
 use puente::cli::Client;
 use puente::domain::partner::Role;
 use puente::domain::scope::Scope;
+use puente::proto::puente::access::v1::Role as RoleMessage;
 use puente::proto::{ACCESS, FILE_DESCRIPTOR_SET, MethodAccess, Needs};
 use tonic::transport::Channel;
 
-use crate::common::stage::Stage;
+use crate::common::stage::{Stage, further_partner};
 use crate::common::wire::{self, call_empty, tls_config};
 use crate::common::{verdict, within};
 
@@ -62,6 +63,37 @@ async fn every_method_answers_as_the_table_says() {
     let expected = std::fs::read_to_string(golden()).unwrap_or_default();
     let different: Vec<_> = table.lines().filter(|row| !expected.contains(*row)).collect();
     assert!(table == expected, "differs from tests/golden/matrix.txt:\n{}", different.join("\n"));
+    stage.stop().await;
+}
+
+/// A broker's whole grant, method by method: its scope lets it call what is for customs too, and
+/// what it may do there is judged further in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_calls_what_its_grant_says_and_nothing_else() {
+    let stage = Stage::with(|config| config.oauth.tokens_per_minute = 10_000).await;
+    let broker = further_partner(&stage.folder, "despachante", RoleMessage::Broker).await;
+    let token = broker.tokens.token().await.unwrap().access_token;
+    let mut table = "# method | a broker without a delegation, with its whole grant\n".to_owned();
+    for method in ACCESS {
+        let verdict = cell(method, broker.channel(), Some(&token)).await;
+        let granted = match method.needs {
+            Needs::Certificate => true,
+            Needs::AnyScope(names) => {
+                let mut scopes = names.iter().map(|name| name.parse().unwrap());
+                scopes.any(|scope| Role::Broker.grantable().contains(scope))
+            }
+        };
+        let refused = verdict == "PERMISSION_DENIED:SCOPE_MISSING";
+        assert_ne!(granted, refused, "{}: {verdict}", method.path);
+        writeln!(table, "{} | {verdict}", method.path).unwrap();
+    }
+    let golden = golden().with_file_name("broker.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &table).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+    let different: Vec<_> = table.lines().filter(|row| !expected.contains(*row)).collect();
+    assert!(table == expected, "differs from tests/golden/broker.txt:\n{}", different.join("\n"));
     stage.stop().await;
 }
 

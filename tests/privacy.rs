@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use puente::domain::listing::listing_key;
-use puente::proto::puente::access::v1::SuspendPartnerRequest;
 use puente::proto::puente::access::v1::partner_service_client::PartnerServiceClient;
+use puente::proto::puente::access::v1::{Role, SuspendPartnerRequest};
 use puente::proto::puente::customs::v1::declaration_service_client::DeclarationServiceClient;
+use puente::proto::puente::customs::v1::delegation_service_client::DelegationServiceClient;
 use puente::proto::puente::customs::v1::{
-    AmendDeclarationRequest, Declaration, ListDeclarationsRequest, RegisterDeclarationRequest,
+    AmendDeclarationRequest, Declaration, ListDeclarationsRequest, RecordDelegationRequest,
+    RegisterDeclarationRequest,
 };
 use puente::proto::puente::ledger::v1::GetEntryRequest;
 use puente::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
@@ -23,7 +25,7 @@ use puente::proto::puente::sellers::v1::{
 use tonic::Request;
 
 use crate::common::push::{append, open_report};
-use crate::common::stage::{ProcessStage, read};
+use crate::common::stage::{ProcessStage, further_partner, read};
 use crate::common::wire::{self, authorize, get, tls_config};
 use crate::common::{ask, goods};
 use crate::exactly_once::entries;
@@ -120,6 +122,26 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
     let request = ListDeclarationsRequest { exporter_cuit: CANARY.into(), ..Default::default() };
     ask!(customs, DeclarationServiceClient.list_declarations(request)).unwrap();
 
+    let broker = further_partner(&stage.folder, "despachante", Role::Broker).await;
+    let request = RecordDelegationRequest {
+        request_id: customs.request_id(),
+        broker: "partners/despachante".into(),
+        exporter_cuit: cuit.clone(),
+        valid_from: Some(goods::date(2026, 1, 1)),
+        source: format!("{EMAIL} {CANARY}"),
+        ..Default::default()
+    };
+    ask!(customs, DelegationServiceClient.record_delegation(request)).unwrap();
+    let request = RegisterDeclarationRequest {
+        request_id: broker.request_id(),
+        declaration: Some(Declaration {
+            exporter_cuit: cuit.clone(),
+            ..goods::declaration("26001EC01000003C", &["A"])
+        }),
+        ..Default::default()
+    };
+    ask!(broker, DeclarationServiceClient.register_declaration(request)).unwrap();
+
     let report = open_report(&client, goods::period()).await.name;
     let mut batch = goods::batch(0, 3);
     batch.lines[0].order_id = FORGED.into();
@@ -157,10 +179,11 @@ async fn no_canary_is_found_outside_the_store_and_no_line_is_forged() {
         leaves += &String::from_utf8(entry.unwrap().entry.unwrap().data).unwrap();
         leaves.push('\n');
     }
-    for kind in ["exporters.synced", "declaration.registered", "declaration.amended"] {
+    for kind in ["declaration.registered", "delegation.recorded", "\"on_behalf_of\":\"delegations/"]
+    {
         assert!(leaves.contains(kind), "{leaves}");
     }
-    drop((registry, client, operator, auditor, customs));
+    drop((registry, client, operator, auditor, customs, broker));
     stage.served.signal("TERM");
     assert!(stage.served.ended(Duration::from_secs(10)).is_some());
     let log = stage.served.logged();

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::goods::NamedListing;
+use super::delegations::mandates::Mandates;
 use super::write::{Intent, Plan, Written, check_etag, put};
 use super::{App, Versioned, decode};
 use crate::change::{Expect, Kind, Record, Write};
@@ -23,7 +24,7 @@ use crate::domain::customs_declaration::{
 };
 use crate::domain::declaration::DeclarationNumber;
 use crate::domain::fault::InField as _;
-use crate::domain::partner::{PartnerId, Role};
+use crate::domain::partner::PartnerId;
 use crate::error::{Error, Result};
 use crate::ledger::{Draft, EntryKind};
 
@@ -80,7 +81,7 @@ impl App {
     /// Registers a declaration with all its items.
     ///
     /// # Errors
-    /// `NO_DELEGATION`, `DECLARATION_EXISTS` (metadata `name`); of an item `UNKNOWN_LISTING`,
+    /// `NOT_CUSTOMS`, `NO_DELEGATION`, `DECLARATION_EXISTS` (metadata `name`); of an item `UNKNOWN_LISTING`,
     /// `UNKNOWN_SKU`, `AMBIGUOUS_SKU`, `LISTING_MISMATCH`, `UNIT_MISMATCH`.
     pub async fn register_declaration(
         &self,
@@ -89,9 +90,10 @@ impl App {
         marketplace: Option<&PartnerId>,
         new: &NewDeclaration,
     ) -> Result<Written<Shown>> {
-        may_declare(caller)?;
         self.write(intent, || async {
-            let number = new.number;
+            let (number, exporter) = (new.number, new.terms.exporter);
+            let mandates = self.mandates(caller, [exporter]).await?;
+            mandates.require(exporter)?;
             let held: Option<Versioned<Declaration>> =
                 self.document(Kind::Declaration, number.as_str()).await?;
             if held.is_some() {
@@ -102,7 +104,7 @@ impl App {
                 .with("name", name(number)));
             }
             let names = new.items.iter().map(|item| &item.listing);
-            let listings = self.named_listings(caller, marketplace, names).await?;
+            let listings = self.named_listings(caller, &mandates, marketplace, names).await?;
             let mut declaration =
                 Declaration::register(number, new.terms, caller.partner().clone(), self.env.now());
             let mut items = BTreeMap::new();
@@ -120,10 +122,11 @@ impl App {
             for item in items.values() {
                 writes.push(put_item(item)?);
             }
-            let mut expect = vec![own];
-            expect.extend(used.iter().filter_map(|key| listings.stands(key)));
             let draft = about(EntryKind::DeclarationRegistered, &declaration)
                 .fact("items", declaration.items);
+            let (mut expect, draft) = mandates.act(draft, [exporter]);
+            expect.push(own);
+            expect.extend(used.iter().filter_map(|key| listings.stands(key)));
             let answer = Shown::whole(declaration, 1, items.into_values());
             Ok(Plan { answer, expect, writes, draft })
         })
@@ -143,7 +146,7 @@ impl App {
         wish: &Wish,
     ) -> Result<Written<Shown>> {
         self.write(intent, || async {
-            let Versioned { value: mut declaration, version } =
+            let (Versioned { value: mut declaration, version }, mandates) =
                 self.declaration_to_change(caller, number, etag).await?;
             let wished = wish.items.iter().map(|wish| wish.item);
             let before = self.items_of(number, wished).await?;
@@ -153,7 +156,8 @@ impl App {
             let draft = about(EntryKind::DeclarationAmended, &declaration)
                 .fact("revision", declaration.revision())
                 .fact("changed", changed);
-            changed_together(declaration, version, changed, before, items, draft)
+            let act = mandates.act(draft, [declaration.terms.exporter]);
+            changed_together(declaration, version, changed, before, items, act)
         })
         .await
     }
@@ -172,7 +176,7 @@ impl App {
         shipments: &[(ItemNumber, NewShipment)],
     ) -> Result<Written<Shown>> {
         self.write(intent, || async {
-            let Versioned { value: mut declaration, version } =
+            let (Versioned { value: mut declaration, version }, mandates) =
                 self.declaration_to_change(caller, number, etag).await?;
             let before = self.items_of(number, shipments.iter().map(|(item, _)| *item)).await?;
             let mut items = before.clone();
@@ -187,27 +191,32 @@ impl App {
             let draft = about(EntryKind::ShipmentRecorded, &declaration)
                 .fact("shipments", recorded)
                 .fact("state", declaration.state());
-            changed_together(declaration, version, recorded > 0, before, items, draft)
+            let act = mandates.act(draft, [declaration.terms.exporter]);
+            changed_together(declaration, version, recorded > 0, before, items, act)
         })
         .await
     }
 
-    /// The declaration, if the caller may change it.
+    /// The declaration, if the caller may change it, and by what it may.
     async fn declaration_to_change(
         &self,
         caller: &Caller,
         number: DeclarationNumber,
         etag: &str,
-    ) -> Result<Versioned<Declaration>> {
-        if may_declare(caller).is_err() {
-            return Err(Error::not_found());
-        }
+    ) -> Result<(Versioned<Declaration>, Mandates)> {
+        // Whoever declares for nobody is told so before anything is looked up.
+        self.mandates(caller, []).await?;
         let held: Versioned<Declaration> = self
             .document(Kind::Declaration, number.as_str())
             .await?
             .ok_or_else(Error::not_found)?;
+        let exporter = held.value.terms.exporter;
+        let mandates = self.mandates(caller, [exporter]).await?;
+        if !mandates.allow(exporter) {
+            return Err(Error::not_found());
+        }
         check_etag(etag, held.version)?;
-        Ok(held)
+        Ok((held, mandates))
     }
 
     /// Those of the items that exist.
@@ -235,35 +244,15 @@ impl App {
     }
 }
 
-/// Refuses whoever may not declare. A broker declares for those who delegated to it; there are no
-/// delegations yet, so it declares for nobody.
-fn may_declare(caller: &Caller) -> Result<()> {
-    match caller.role() {
-        Role::Customs => Ok(()),
-        Role::Broker => Err(Error::permission(
-            "NO_DELEGATION",
-            "no exporter has delegated to this broker: without a delegation it declares nothing",
-        )),
-        Role::ExportRegistry
-        | Role::Agency
-        | Role::Marketplace
-        | Role::Analyst
-        | Role::Auditor
-        | Role::Operator => {
-            Err(Error::permission("NOT_CUSTOMS", "declarations are registered by customs"))
-        }
-    }
-}
-
-/// A change of a declaration and of those of `items` that are no longer as `before`; nothing is
-/// written if nothing `changed`.
+/// A change of a declaration and of those of `items` that are no longer as `before`, under what
+/// must hold for it; nothing is written if nothing `changed`.
 fn changed_together(
     declaration: Declaration,
     version: u64,
     changed: bool,
     before: BTreeMap<ItemNumber, DeclaredItem>,
     items: BTreeMap<ItemNumber, DeclaredItem>,
-    draft: Draft,
+    (mut expect, draft): (Vec<Expect>, Draft),
 ) -> Result<Plan<Shown>> {
     let (own, write) = put_declaration(&declaration, version)?;
     let mut writes = Vec::new();
@@ -276,7 +265,8 @@ fn changed_together(
         }
     }
     let answer = Shown::whole(declaration, version + u64::from(changed), items.into_values());
-    Ok(Plan { answer, expect: vec![own], writes, draft })
+    expect.push(own);
+    Ok(Plan { answer, expect, writes, draft })
 }
 
 fn name(number: DeclarationNumber) -> String {

@@ -14,6 +14,7 @@ pub mod checkpoints;
 pub mod clearance;
 pub mod deadlines;
 pub mod declarations;
+pub mod delegations;
 pub mod explanations;
 pub mod export;
 pub mod exporters;
@@ -107,6 +108,7 @@ impl App {
             | Kind::Listing
             | Kind::Declaration
             | Kind::DeclarationItem
+            | Kind::Delegation
             | Kind::Report
             | Kind::ClosedMonth => Ok(()),
         }

@@ -206,6 +206,11 @@ pub(super) fn already_there(kind: Kind, key: &str) -> Error {
             "VERIFICATION_OPEN",
             "a verification of this company is waiting already: read that one",
         ),
+        Kind::Delegation => (
+            "DELEGATION_EXISTS",
+            "a delegation of this exporter to this broker was recorded at the same moment: send \
+             the request again to add to it",
+        ),
         Kind::Partner
         | Kind::Exporter
         | Kind::Listing
@@ -230,6 +235,7 @@ pub(super) fn too_many(kind: Kind, most: u32) -> Error {
         | Kind::ClosedMonth
         | Kind::Declaration
         | Kind::DeclarationItem
+        | Kind::Delegation
         | Kind::ReferenceTable
         | Kind::Revocation => ("TOO_MANY", "of these are there: close one"),
     };
@@ -248,6 +254,7 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::Listing
         | Kind::Declaration
         | Kind::DeclarationItem
+        | Kind::Delegation
         | Kind::ClosedMonth
         | Kind::ReferenceTable
         | Kind::Revocation => "WRONG_STATE",

@@ -12,6 +12,7 @@ mod client;
 mod connection;
 mod csv;
 mod declaration;
+mod delegation;
 mod demo;
 mod doctor;
 mod failure;
@@ -25,6 +26,7 @@ mod pki;
 mod profile;
 mod push;
 mod push_declarations;
+mod push_delegations;
 mod push_listings;
 mod push_sales;
 mod push_shipments;
@@ -76,6 +78,8 @@ enum Command {
     Certificate(certificate::Certificate),
     #[command(subcommand)]
     Declaration(declaration::Declaration),
+    #[command(subcommand)]
+    Delegation(delegation::Delegation),
     #[command(subcommand)]
     Report(report::Report),
     #[command(subcommand)]
@@ -147,6 +151,7 @@ async fn run(command: Command) -> Outcome {
         Command::Clear(clear) => clear.run().await,
         Command::Certificate(certificate) => certificate.run().await,
         Command::Declaration(declaration) => declaration.run().await,
+        Command::Delegation(delegation) => delegation.run().await,
         Command::Report(report) => report.run().await,
         Command::Period(period) => period.run().await,
         Command::Ledger(ledger) => ledger.run().await,

@@ -1,6 +1,8 @@
 //! `puente push`: what a marketplace or customs sends as a file.
 
-use super::{Outcome, push_declarations, push_listings, push_sales, push_shipments};
+use super::{
+    Outcome, push_declarations, push_delegations, push_listings, push_sales, push_shipments,
+};
 
 /// Send what a marketplace offers and sold, or what customs registered
 #[derive(clap::Subcommand)]
@@ -8,6 +10,7 @@ pub enum Push {
     Listings(push_listings::Listings),
     Declarations(push_declarations::Declarations),
     Shipments(push_shipments::Shipments),
+    Delegations(push_delegations::Delegations),
     Sales(push_sales::Sales),
 }
 
@@ -17,6 +20,7 @@ impl Push {
             Self::Listings(listings) => listings.run().await,
             Self::Declarations(declarations) => declarations.run().await,
             Self::Shipments(shipments) => shipments.run().await,
+            Self::Delegations(delegations) => delegations.run().await,
             Self::Sales(sales) => sales.run().await,
         }
     }

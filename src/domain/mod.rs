@@ -17,6 +17,7 @@ pub mod currency;
 pub mod customs_declaration;
 pub mod decimal;
 pub mod declaration;
+pub mod delegation;
 mod derived;
 pub mod exact;
 pub mod exchange;

@@ -28,6 +28,7 @@ pub struct Draft {
     kind: EntryKind,
     resource: Option<String>,
     personal: bool,
+    on_behalf_of: Option<String>,
     content: Vec<u8>,
     facts: BTreeMap<String, String>,
 }
@@ -35,7 +36,14 @@ pub struct Draft {
 impl Draft {
     /// A draft of `kind`, of nothing yet.
     pub fn new(kind: EntryKind) -> Self {
-        Self { kind, resource: None, personal: false, content: vec![], facts: BTreeMap::new() }
+        Self {
+            kind,
+            resource: None,
+            personal: false,
+            on_behalf_of: None,
+            content: vec![],
+            facts: BTreeMap::new(),
+        }
     }
 
     /// Commits to `content`, the canonical bytes of what changed; they never enter the leaf.
@@ -56,6 +64,13 @@ impl Draft {
     pub fn about_person(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self.personal = true;
+        self
+    }
+
+    /// Names for whom a broker acts, by what lets it: names of delegations (`delegations/...`),
+    /// which say nothing of a person. None of them, and nobody is named.
+    pub fn on_behalf_of(mut self, delegations: &[String]) -> Self {
+        self.on_behalf_of = (!delegations.is_empty()).then(|| delegations.join(","));
         self
     }
 
@@ -107,7 +122,7 @@ impl Draft {
             at: whole_micros(stamp.at),
             kind: self.kind.to_string(),
             actor: stamp.actor.clone(),
-            on_behalf_of: stamp.on_behalf_of.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
             certificate: stamp.certificate.clone(),
             request_id: stamp.request_id.clone(),
             trace_id: stamp.trace_id.clone(),
@@ -137,8 +152,6 @@ pub struct Stamp {
     pub at: Timestamp,
     /// The partner's id (`marketplace`), or the gateway's own name for what it derives.
     pub actor: String,
-    /// The partner on whose behalf a broker acted.
-    pub on_behalf_of: Option<String>,
     /// SHA-256 over the actor's certificate, base64url as in a token's `x5t#S256`.
     pub certificate: Option<String>,
     /// The caller's request id, or the key a derived change is raised under.
@@ -219,7 +232,7 @@ impl Entry {
         &self.body.actor
     }
 
-    /// The partner it was done for, if another.
+    /// The delegations under which a broker acted, joined by commas.
     pub fn on_behalf_of(&self) -> Option<&str> {
         self.body.on_behalf_of.as_deref()
     }

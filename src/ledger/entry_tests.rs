@@ -6,7 +6,6 @@ fn stamp() -> Stamp {
     Stamp {
         at: "2026-11-24T11:00:00Z".parse().unwrap(),
         actor: "marketplace".into(),
-        on_behalf_of: None,
         certificate: Some("bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2".into()),
         request_id: "0190a6f0-0000-7000-8000-000000000001".into(),
         trace_id: None,
@@ -100,15 +99,16 @@ proptest! {
         micros in 0_i64..4_000_000_000_000_000,
         actor in "[a-z-]{1,20}",
         request_id in "\\PC{1,40}",
-        on_behalf_of in proptest::option::of("[a-z]{1,9}"),
+        delegations in proptest::collection::vec("[a-z]{1,9}", 0..3),
         facts in proptest::collection::btree_map("[a-z_]{1,9}", "\\PC{0,30}", 0..6),
         salt in any::<[u8; 32]>(),
     ) {
         let at = Timestamp::from_microsecond(micros).unwrap();
-        let stamp = Stamp { at, actor, request_id, on_behalf_of, ..stamp() };
+        let stamp = Stamp { at, actor, request_id, ..stamp() };
         let draft = facts
             .into_iter()
-            .fold(Draft::new(kind).over(vec![1]), |draft, (key, value)| draft.fact(key, value));
+            .fold(Draft::new(kind).over(vec![1]), |draft, (key, value)| draft.fact(key, value))
+            .on_behalf_of(&delegations);
         let entry = draft.seal(&stamp, &salt).unwrap();
         prop_assert_eq!(entry.at(), at);
         prop_assert_eq!(Entry::parse(entry.text().as_bytes()).unwrap(), entry);

@@ -99,6 +99,10 @@ kinds! {
     ShipmentRecorded = "shipment.recorded",
     /// Customs sent many shipments at once; counts say what became of them.
     ShipmentsBatched = "shipments.batched",
+    /// An exporter delegated to a broker.
+    DelegationRecorded = "delegation.recorded",
+    /// An exporter took a delegation back.
+    DelegationRevoked = "delegation.revoked",
     /// A sales report was opened.
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.

@@ -38,7 +38,6 @@ fn entry(number: u64) -> Entry {
     let stamp = Stamp {
         at: "2026-11-24T11:00:00Z".parse().unwrap(),
         actor: "marketplace".into(),
-        on_behalf_of: None,
         certificate: None,
         request_id: format!("request-{number}"),
         trace_id: None,

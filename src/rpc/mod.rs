@@ -6,6 +6,7 @@
 pub mod analytics;
 pub mod clearance;
 pub mod declarations;
+pub mod delegations;
 pub mod ledger;
 pub mod listings;
 pub mod page_token;
@@ -28,6 +29,7 @@ use crate::gate::handlers::Handlers;
 use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServer;
 use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServiceServer;
 use crate::proto::puente::customs::v1::declaration_service_server::DeclarationServiceServer;
+use crate::proto::puente::customs::v1::delegation_service_server::DelegationServiceServer;
 use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer;
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
@@ -40,6 +42,7 @@ use crate::proto::{ACCESS, FILE_DESCRIPTOR_SET};
 use analytics::SalesAnalytics;
 use clearance::Clearance;
 use declarations::Declarations;
+use delegations::Delegations;
 use ledger::Ledger;
 use listings::Listings;
 use page_token::PageTokens;
@@ -104,6 +107,7 @@ fn add(handlers: &mut Handlers, services: &Services) {
         .add(ListingServiceServer::new(Listings::new(app(), pages())))
         .add(ClearanceServiceServer::new(Clearance::new(app(), pages())))
         .add(DeclarationServiceServer::new(Declarations::new(app(), pages())))
+        .add(DelegationServiceServer::new(Delegations::new(app(), pages())))
         .add(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add(SalesReportServiceServer::new(SalesReports::new(app(), pages())))

@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::goods::NamedListings;
-use super::{NewItem, may_declare, put_declaration, put_item};
+use super::{NewItem, put_declaration, put_item};
+use crate::app::delegations::mandates::Mandates;
 use crate::app::sync::Rejected;
 use crate::app::write::{Intent, Plan, Written};
 use crate::app::{App, Versioned, decode};
 use crate::change::{Expect, Kind, Write};
 use crate::domain::caller::Caller;
+use crate::domain::cuit::Cuit;
 use crate::domain::customs_declaration::{Declaration, DeclaredItem, ItemNumber, Terms};
 use crate::domain::declaration::DeclarationNumber;
 use crate::domain::fault::Fault;
@@ -73,7 +75,7 @@ impl App {
     /// Takes the good rows as one change; no receipt if nothing changes.
     ///
     /// # Errors
-    /// `NO_DELEGATION`.
+    /// `NOT_CUSTOMS`, `TOO_MANY_EXPORTERS`.
     pub async fn register_declarations(
         &self,
         caller: &Caller,
@@ -81,7 +83,6 @@ impl App {
         marketplace: Option<&PartnerId>,
         sent: &Rows<DeclarationRow>,
     ) -> Result<Written<Registered>> {
-        may_declare(caller)?;
         let mut by_number: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (row, value) in &sent.rows {
             by_number.entry(value.number).or_default().push((*row, value));
@@ -89,6 +90,8 @@ impl App {
         self.write(intent, || async {
             let items = sent.rows.iter().map(|(_, row)| (row.number, row.item.item));
             let (mut held, known) = self.declared(items).await?;
+            let exporters = sent.rows.iter().map(|(_, row)| row.terms.exporter);
+            let mandates = self.mandates(caller, exporters).await?;
             // What is known needs no look at its listing.
             let fresh = sent.rows.iter().map(|(_, row)| row).filter(|row| {
                 !known.contains_key(&DeclaredItem::key_of(row.number, row.item.item))
@@ -98,7 +101,9 @@ impl App {
                 by: caller.partner(),
                 at: self.env.now(),
                 marketplace,
-                listings: self.named_listings(caller, marketplace, names).await?,
+                listings: self.named_listings(caller, &mandates, marketplace, names).await?,
+                mandates,
+                declared_for: BTreeSet::new(),
                 known,
                 used: BTreeSet::new(),
                 expect: Vec::new(),
@@ -148,6 +153,9 @@ struct Intake<'a> {
     at: Timestamp,
     marketplace: Option<&'a PartnerId>,
     listings: NamedListings,
+    mandates: Mandates,
+    /// The exporters of what is written.
+    declared_for: BTreeSet<Cuit>,
     known: HashMap<String, DeclaredItem>,
     used: BTreeSet<String>,
     expect: Vec<Expect>,
@@ -163,6 +171,7 @@ impl Intake<'_> {
         held: Option<Versioned<Declaration>>,
         rows: &[(i64, &DeclarationRow)],
     ) -> Result<()> {
+        let rows = self.delegated(rows);
         let Some((_, first)) = rows.first() else { return Ok(()) };
         let (mut declaration, version) = match held {
             Some(held) => (held.value, held.version),
@@ -172,7 +181,7 @@ impl Intake<'_> {
             }
         };
         let mut fresh: BTreeMap<ItemNumber, (i64, DeclaredItem)> = BTreeMap::new();
-        for (number, row) in rows {
+        for (number, row) in &rows {
             let came = fresh.get(&row.item.item).map(|(_, item)| item);
             match self.judge(&declaration.terms, row, came) {
                 Ok(Some(item)) => drop(fresh.insert(item.item, (*number, item))),
@@ -195,6 +204,7 @@ impl Intake<'_> {
             self.answer.extended += 1;
         }
         self.answer.items += i64::from(count);
+        self.declared_for.insert(declaration.terms.exporter);
         let (own, write) = put_declaration(&declaration, version)?;
         self.expect.push(own);
         self.writes.push(write);
@@ -203,6 +213,24 @@ impl Intake<'_> {
             self.used.insert(item.listing);
         }
         Ok(())
+    }
+
+    /// The rows whose exporters the caller may declare for; the others are left out.
+    fn delegated<'r>(
+        &mut self,
+        rows: &[(i64, &'r DeclarationRow)],
+    ) -> Vec<(i64, &'r DeclarationRow)> {
+        let mut own = Vec::with_capacity(rows.len());
+        for (number, row) in rows {
+            match self.mandates.require(row.terms.exporter) {
+                Ok(()) => own.push((*number, *row)),
+                Err(fault) => {
+                    let fault = fault.at("exporter_cuit").at("declaration");
+                    self.rejected.push(rejected(*number, fault));
+                }
+            }
+        }
+        own
     }
 
     /// The item of a row; `None` if it stands so already. `came` is what an earlier row of the
@@ -264,6 +292,8 @@ impl Intake<'_> {
             .fact("items", answer.items)
             .fact("unchanged", answer.unchanged)
             .fact("rejected", answer.rejected);
+        let (stand, draft) = self.mandates.act(draft, self.declared_for);
+        self.expect.extend(stand);
         Plan { answer, expect: self.expect, writes: self.writes, draft }
     }
 }

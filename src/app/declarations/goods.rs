@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::NewItem;
+use crate::app::delegations::mandates::Mandates;
 use crate::app::listings::may_see;
 use crate::app::{App, Versioned, decode};
 use crate::change::{Expect, Kind, Record};
@@ -51,10 +52,11 @@ pub(super) struct NamedListings {
 
 impl App {
     /// Looks up all listings that `names` name, article numbers among those of `marketplace` if
-    /// it is given.
+    /// it is given. For a broker listings of others than its exporters are not there.
     pub(super) async fn named_listings(
         &self,
         caller: &Caller,
+        mandates: &Mandates,
         marketplace: Option<&PartnerId>,
         names: impl Iterator<Item = &NamedListing>,
     ) -> Result<NamedListings> {
@@ -73,14 +75,14 @@ impl App {
             by_sku: HashMap::new(),
         };
         for record in self.records_of(Kind::Listing, keys).await? {
-            found.keep(caller, &record)?;
+            found.keep(caller, mandates, &record)?;
         }
         for sku in skus {
             let mut page = PageQuery::all(Kind::Listing, OF_ONE_SKU);
             page.equal.push(("sku", sku.to_string()));
             let mut keys = Vec::new();
             for record in self.store.page(page).await? {
-                keys.extend(found.keep(caller, &record)?);
+                keys.extend(found.keep(caller, mandates, &record)?);
             }
             found.by_sku.insert(sku, keys);
         }
@@ -90,9 +92,20 @@ impl App {
 
 impl NamedListings {
     /// Keeps a listing that the caller may see; its key.
-    fn keep(&mut self, caller: &Caller, record: &Record) -> Result<Option<String>> {
+    fn keep(
+        &mut self,
+        caller: &Caller,
+        mandates: &Mandates,
+        record: &Record,
+    ) -> Result<Option<String>> {
         let held: Versioned<Listing> = decode(record)?;
-        if !may_see(caller, &held.value) {
+        let seen = match mandates {
+            Mandates::All => may_see(caller, &held.value),
+            Mandates::Of(_) => {
+                held.value.submitted_at.is_some() && mandates.allow(held.value.seller)
+            }
+        };
+        if !seen {
             return Ok(None);
         }
         self.by_key.insert(record.key.clone(), held);

@@ -14,7 +14,8 @@ use crate::domain::caller::{Caller, Visibility};
 use crate::domain::cuit::Cuit;
 use crate::domain::customs_declaration::{Declaration, DeclaredItem, ItemState};
 use crate::domain::declaration::DeclarationNumber;
-use crate::domain::partner::PartnerId;
+use crate::domain::listing::Listing;
+use crate::domain::partner::{PartnerId, Role};
 use crate::error::{Error, Result};
 use crate::store::PageQuery;
 
@@ -57,7 +58,9 @@ impl App {
             .document(Kind::Declaration, number.as_str())
             .await?
             .ok_or_else(Error::not_found)?;
-        let visibility = caller.visibility();
+        let Some(visibility) = self.items_seen(caller, held.value.terms.exporter).await? else {
+            return Err(Error::not_found());
+        };
         let mut query = PageQuery::all(Kind::DeclarationItem, READ);
         query.owner = visibility.owner().map(ToString::to_string);
         query.between.push(("key", format!("{number}/"), end_of(number)));
@@ -76,41 +79,127 @@ impl App {
         Ok(shown(&visibility, held, items))
     }
 
-    /// Declarations in the order of their numbers, each with the items that match, and with the
-    /// version 0: they are read after their items. A page may hold fewer than asked although more
-    /// follow.
+    /// Declarations in the order of their numbers, for a broker exporter by exporter, each with the
+    /// items that match, and with the version 0: they are read after their items. A page may hold
+    /// fewer than asked although more follow.
     pub async fn list_declarations(
         &self,
         caller: &Caller,
         query: &DeclarationsQuery,
     ) -> Result<Page<Shown>> {
-        let visibility = caller.visibility();
-        let Some(mut page) = items_query(&visibility, query) else {
-            return Ok(Page { items: vec![], next: None });
+        let mut gathered = Gathered::at_most(query.limit as usize);
+        let (visibility, next) = match caller.role() {
+            Role::Broker => {
+                (Visibility::All, self.gather_delegated(caller, query, &mut gathered).await?)
+            }
+            Role::Marketplace
+            | Role::ExportRegistry
+            | Role::Customs
+            | Role::Agency
+            | Role::Analyst
+            | Role::Auditor
+            | Role::Operator => {
+                let visibility = caller.visibility();
+                let next = match items_query(&visibility, query) {
+                    Some(page) => self.gather(page, &mut gathered).await?,
+                    None => None,
+                };
+                (visibility, next)
+            }
         };
-        let limit = query.limit as usize;
-        let mut groups: Vec<(DeclarationNumber, Vec<DeclaredItem>)> = Vec::new();
-        let (mut count, mut next) = (0, None);
-        'pages: loop {
+        self.with_declarations(&visibility, gathered.groups, next).await
+    }
+
+    /// Which items of an exporter's declarations the caller may see; `None`: not even that there
+    /// are any.
+    async fn items_seen(&self, caller: &Caller, exporter: Cuit) -> Result<Option<Visibility>> {
+        if caller.role() == Role::Broker {
+            return Ok(self.mandate(caller, exporter).await?.map(|_| Visibility::All));
+        }
+        Ok(Some(caller.visibility()))
+    }
+
+    /// Items of those that delegated to the caller today, one exporter after the other in the
+    /// order of the delegations: each is a look-up of its own, and what others declared is never
+    /// touched. The place where the next page begins is a delegation's key and an item's.
+    async fn gather_delegated(
+        &self,
+        caller: &Caller,
+        query: &DeclarationsQuery,
+        gathered: &mut Gathered,
+    ) -> Result<Option<String>> {
+        if let Some(exporter) = self.only_exporter(query).await? {
+            let one = exporter.filter(|one| query.exporter.is_none_or(|asked| asked == *one));
+            let Some(exporter) = one else { return Ok(None) };
+            if self.mandate(caller, exporter).await?.is_none() {
+                return Ok(None);
+            }
+            let query = DeclarationsQuery { exporter: Some(exporter), ..query.clone() };
+            let page = items_query(&Visibility::All, &query);
+            return match page {
+                Some(page) => self.gather(page, gathered).await,
+                None => Ok(None),
+            };
+        }
+        // The delegation before, the one within which the page before ended, and where in it.
+        let mut place = query.after.splitn(3, ' ');
+        let mut part = || place.next().unwrap_or_default();
+        let (mut before, at, within) = (part().to_owned(), part(), part());
+        let page = self.mandates_after(caller, before.clone()).await?;
+        for (exporter, mandate) in page.items {
+            let after = if mandate.key == at { within } else { "" };
+            let query = DeclarationsQuery {
+                exporter: Some(exporter),
+                after: after.to_owned(),
+                ..query.clone()
+            };
+            let Some(items) = items_query(&Visibility::All, &query) else { continue };
+            if let Some(next) = self.gather(items, gathered).await? {
+                return Ok(Some(format!("{before} {} {next}", mandate.key)));
+            }
+            before = mandate.key;
+        }
+        Ok(page.next)
+    }
+
+    /// Where a question is about one exporter's items: that one, or `None` if there is no such
+    /// listing.
+    async fn only_exporter(&self, query: &DeclarationsQuery) -> Result<Option<Option<Cuit>>> {
+        match &query.listing {
+            Some(key) => {
+                let held: Option<Versioned<Listing>> = self.document(Kind::Listing, key).await?;
+                Ok(Some(held.map(|held| held.value.seller)))
+            }
+            None => Ok(query.exporter.map(Some)),
+        }
+    }
+
+    /// Adds items that match; the key after which the next page begins if they are too many.
+    async fn gather(&self, mut page: PageQuery, to: &mut Gathered) -> Result<Option<String>> {
+        let mut settled = page.after.clone();
+        loop {
             let found: Page<Versioned<DeclaredItem>> = self.documents(page.clone()).await?;
             for item in found.items.into_iter().map(|held| held.value) {
-                match groups.last_mut() {
-                    Some((number, items)) if *number == item.declaration => items.push(item),
-                    last => {
-                        if groups_end(last.is_some(), groups.len(), limit, count) {
-                            next = groups.last().map(|(number, _)| end_of(*number));
-                            break 'pages;
-                        }
-                        groups.push((item.declaration, vec![item]));
-                    }
+                let number = item.declaration;
+                if !to.take(item) {
+                    return Ok(Some(settled));
                 }
-                count += 1;
+                settled = end_of(number);
             }
             match found.next {
                 Some(key) => page.after = key,
-                None => break,
+                None => return Ok(None),
             }
         }
+    }
+
+    /// The declarations of these items.
+    async fn with_declarations(
+        &self,
+        visibility: &Visibility,
+        groups: Vec<(DeclarationNumber, Vec<DeclaredItem>)>,
+        next: Option<String>,
+    ) -> Result<Page<Shown>> {
         let keys = groups.iter().map(|(number, _)| number.to_string()).collect();
         let mut held: HashMap<String, Versioned<Declaration>> = HashMap::new();
         for record in self.records_of(Kind::Declaration, keys).await? {
@@ -118,15 +207,35 @@ impl App {
         }
         let items = groups.into_iter().map(|(number, items)| {
             let declaration = held.remove(number.as_str()).ok_or_else(|| headless(number))?;
-            Ok(shown(&visibility, Versioned { version: 0, ..declaration }, items))
+            Ok(shown(visibility, Versioned { version: 0, ..declaration }, items))
         });
         Ok(Page { items: items.collect::<Result<_>>()?, next })
     }
 }
 
-/// Whether a page with so many declarations and items is full before the next declaration.
-fn groups_end(any: bool, declarations: usize, limit: usize, items: usize) -> bool {
-    any && (declarations >= limit || items >= ITEMS_ON_A_PAGE)
+/// Items of a page, by declaration.
+struct Gathered {
+    groups: Vec<(DeclarationNumber, Vec<DeclaredItem>)>,
+    limit: usize,
+    items: usize,
+}
+
+impl Gathered {
+    fn at_most(limit: usize) -> Self {
+        Self { groups: Vec::new(), limit, items: 0 }
+    }
+
+    /// Takes an item; false if the page is full before its declaration.
+    fn take(&mut self, item: DeclaredItem) -> bool {
+        let full = self.groups.len() >= self.limit || self.items >= ITEMS_ON_A_PAGE;
+        match self.groups.last_mut() {
+            Some((number, items)) if *number == item.declaration => items.push(item),
+            Some(_) if full => return false,
+            Some(_) | None => self.groups.push((item.declaration, vec![item])),
+        }
+        self.items += 1;
+        true
+    }
 }
 
 /// Items that match; `None` if the caller asks for what it may not see.

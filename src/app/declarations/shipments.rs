@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::bulk::{Rows, listed, rejected};
-use super::{may_declare, put_declaration, put_item};
+use super::{put_declaration, put_item};
 use crate::app::App;
 use crate::app::sync::Rejected;
 use crate::app::write::{Intent, Plan, Written};
@@ -51,14 +51,13 @@ impl App {
     /// Takes the good rows as one change; no receipt if nothing changes.
     ///
     /// # Errors
-    /// `NO_DELEGATION`.
+    /// `NOT_CUSTOMS`, `TOO_MANY_EXPORTERS`.
     pub async fn record_shipments(
         &self,
         caller: &Caller,
         intent: &Intent,
         sent: &Rows<ShipmentRow>,
     ) -> Result<Written<Shipped>> {
-        may_declare(caller)?;
         let mut by_number: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (row, value) in &sent.rows {
             by_number.entry(value.number).or_default().push((*row, value));
@@ -66,10 +65,15 @@ impl App {
         self.write(intent, || async {
             let items = sent.rows.iter().map(|(_, row)| (row.number, row.item));
             let (mut held, mut known) = self.declared(items).await?;
+            let exporters = held.values().map(|held| held.value.terms.exporter);
+            let mandates = self.mandates(caller, exporters).await?;
+            // Those of others are as if they were not there.
+            held.retain(|_, held| mandates.allow(held.value.terms.exporter));
             let (by, at) = (caller.partner(), self.env.now());
             let mut answer = Shipped { content: sent.digest.clone(), ..Shipped::default() };
             let mut left_out = sent.rejected.clone();
             let (mut expect, mut writes) = (Vec::new(), Vec::new());
+            let mut shipped_for = BTreeSet::new();
             for (number, rows) in &by_number {
                 let mut declaration = held.remove(number);
                 let mut touched = BTreeSet::new();
@@ -91,6 +95,7 @@ impl App {
                     let (own, write) = put_declaration(&held.value, held.version)?;
                     expect.push(own);
                     writes.push(write);
+                    shipped_for.insert(held.value.terms.exporter);
                 }
                 for item in touched.iter().filter_map(|key| known.get(key)) {
                     writes.push(put_item(item)?);
@@ -101,6 +106,8 @@ impl App {
                 .fact("recorded", answer.recorded)
                 .fact("unchanged", answer.unchanged)
                 .fact("rejected", answer.rejected);
+            let (stand, draft) = mandates.act(draft, shipped_for);
+            expect.extend(stand);
             Ok(Plan { answer, expect, writes, draft })
         })
         .await

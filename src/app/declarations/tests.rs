@@ -9,6 +9,7 @@ use crate::app::listings::tests::{SELLER, stage, submitted, wine};
 use crate::app::test_stage::Stage;
 use crate::domain::customs_declaration::{Incoterm, ItemState, ItemWish};
 use crate::domain::listing::listing_key;
+use crate::domain::partner::Role;
 use crate::error::ErrorKind;
 
 const ONE: &str = "26001EC01000001A";
@@ -383,38 +384,5 @@ async fn each_sees_its_own_and_filters_hold_for_items() {
     assert_eq!(stage.app.declaration(&second, number(TWO)).await.unwrap_err(), Error::not_found());
 }
 
-#[tokio::test]
-async fn a_broker_declares_nothing_and_sees_nothing_without_a_delegation() {
-    let stage = stage().await;
-    submitted(&stage, &wine("W-1")).await;
-    register(&stage, &new(ONE, vec![item(1, "W-1")])).await.unwrap();
-    let (broker, intent) = (stage.caller("broker", Role::Broker), stage.intent("broker"));
-    let app = &stage.app;
-    let fresh = new(TWO, vec![item(1, "W-1")]);
-    let refused = app.register_declaration(&broker, &intent, None, &fresh).await.unwrap_err();
-    assert_eq!((refused.kind, refused.reason), (ErrorKind::Permission, "NO_DELEGATION"));
-    let sent =
-        Rows { digest: String::new(), rows: vec![(2, row(TWO, item(1, "W-1")))], rejected: vec![] };
-    let refused = app.register_declarations(&broker, &intent, None, &sent).await.unwrap_err();
-    assert_eq!(refused.reason, "NO_DELEGATION");
-    let sent = Rows { digest: String::new(), rows: vec![], rejected: vec![] };
-    let refused = app.record_shipments(&broker, &intent, &sent).await.unwrap_err();
-    assert_eq!(refused.reason, "NO_DELEGATION");
-    let wish = Wish {
-        reason: "none".parse().unwrap(),
-        declarant: None,
-        incoterm: Some(Incoterm::Cif),
-        destination: None,
-        items: vec![],
-    };
-    for text in [ONE, TWO] {
-        let one = [(item_number(1), shipment("1", "2026-03-01"))];
-        let told = [
-            app.declaration(&broker, number(text)).await.map(drop),
-            app.amend_declaration(&broker, &intent, number(text), "", &wish).await.map(drop),
-            app.record_shipment(&broker, &intent, number(text), "", &one).await.map(drop),
-        ];
-        assert_eq!(told, [(); 3].map(|()| Err(Error::not_found())), "{text}");
-    }
-    assert!(list(&stage, &broker, DeclarationsQuery::default()).await.items.is_empty());
-}
+#[path = "broker_tests.rs"]
+mod broker;

@@ -6,6 +6,7 @@
 //! nothing of what rows mean; its children do.
 
 pub mod declarations;
+pub mod delegations;
 pub mod exporters;
 pub mod listings;
 pub mod reference;

@@ -14,6 +14,7 @@ macro_rules! call {
 }
 
 mod analytics;
+mod broker;
 mod customs;
 mod identities;
 mod ledger;
@@ -46,6 +47,7 @@ pub(super) async fn all(run: &mut Run) -> Outcome {
     pushing::again(run).await?;
     suspension::suspend_and_lift(run).await?;
     ledger::prove(run).await?;
+    broker::declare_for_another(run).await?;
     strangers::see_nothing(run).await
 }
 

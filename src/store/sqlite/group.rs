@@ -224,7 +224,6 @@ impl<'c> Pass<'c> {
         let stamp = Stamp {
             at,
             actor: key.partner.to_string(),
-            on_behalf_of: None,
             certificate: change.actor.certificate.clone(),
             request_id,
             trace_id: change.actor.trace_id.clone(),
@@ -285,6 +284,7 @@ impl<'c> Pass<'c> {
                     | Kind::Listing
                     | Kind::Declaration
                     | Kind::DeclarationItem
+                    | Kind::Delegation
                     | Kind::ReferenceTable
                     | Kind::Revocation => Ok(()),
                 }

@@ -20,6 +20,7 @@ import puente_client
 
 PERIOD = {"first": {"year": 2031, "month": 1, "day": 1}, "last": {"year": 2031, "month": 1, "day": 31}}
 UNKNOWN_REPORT = "salesReports/00000000-0000-8000-8000-000000000000"
+UNKNOWN_DELEGATION = "delegations/00000000-0000-8000-8000-000000000000"
 UNKNOWN_LISTING = "listings/00000000-0000-8000-8000-000000000000"
 REQUEST_ID = str(uuid.uuid4())
 
@@ -92,6 +93,16 @@ BASES = {
     "get_declaration": ("customs.v1.DeclarationService/GetDeclaration", "marketplace",
                         {"name": DECLARATION_NAME}),
     "list_declarations": ("customs.v1.DeclarationService/ListDeclarations", "customs", {}),
+    "delegate": ("customs.v1.DelegationService/RecordDelegation", "customs",
+                 {"requestId": REQUEST_ID, "broker": "partners/despachante",
+                  "exporterCuit": "30880000019", "validFrom": {"year": 2031, "month": 1, "day": 1},
+                  "source": "Poder n.º 7", "validateOnly": True}),
+    "revoke": ("customs.v1.DelegationService/RevokeDelegation", "customs",
+               {"requestId": REQUEST_ID, "name": UNKNOWN_DELEGATION, "source": "Revocatoria",
+                "validateOnly": True}),
+    "get_delegation": ("customs.v1.DelegationService/GetDelegation", "auditor",
+                       {"name": UNKNOWN_DELEGATION}),
+    "list_delegations": ("customs.v1.DelegationService/ListDelegations", "customs", {}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
     "top_at": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
@@ -201,6 +212,30 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     }.items() for value in values
 ] + [
     ("get_listing", "name", "listings/AR-WINE-001"),
+] + [
+    ("delegate", field, value) for field, values in {
+        "requestId": ("", "x"), "broker": (GONE, "despachante", "partners/x", "partners/Despachante"),
+        "exporterCuit": (GONE, "30880000018", "30-88000001-9", "50000002882"),
+        "validFrom": (GONE, {"year": 2031, "month": 2, "day": 29}, {"year": 1899, "month": 1, "day": 1}),
+        "validTo": ({"year": 2031, "month": 1, "day": 1}, {"year": 2030, "month": 12, "day": 31},
+                    {"year": 2031, "month": 13, "day": 1}),
+        "source": (GONE, "  ", "a\nb", "ñ" * 500, "ñ" * 501, "a\u202eb"), "etag": ("x" * 65,),
+    }.items() for value in values
+] + [
+    ("revoke", field, value) for field, values in {
+        "requestId": ("", "x"), "name": (GONE, "delegations/x", UNKNOWN_LISTING, UNKNOWN_DELEGATION.upper()),
+        "revokedFrom": ({"year": 2026, "month": 1, "day": 1}, {"year": 2026, "month": 2, "day": 30}),
+        "source": (GONE, " ", "ñ" * 501), "etag": ("x" * 65,),
+    }.items() for value in values
+] + [
+    ("get_delegation", "name", ""), ("get_delegation", "name", "delegations/1"),
+    ("list_delegations", "pageSize", -1), ("list_delegations", "pageSize", 1001),
+    ("list_delegations", "broker", "x"), ("list_delegations", "broker", "partners/despachante"),
+    ("list_delegations", "exporterCuit", "30880000018"), ("list_delegations", "exporterCuit", "30-88000001-9"),
+    ("list_delegations", "activeOn", {"year": 2026, "month": 2, "day": 30}),
+    ("list_delegations", "activeOn", {"year": 2026, "month": 2, "day": 28}),
+    ("list_delegations", "asKnownAt", "2026-02-28T10:00:00Z"),
+    ("list_delegations", "pageToken", "x" * 1025),
     ("decide", "decision", "DECISION_UNSPECIFIED"), ("decide", "decision", 42),
     ("decide", "listing", "x"), ("decide", "requestId", GONE),
     ("extend", "certificate", GONE), ("extend", "certificate.issuer", 0), ("extend", "certificate.issuer", 9),
