@@ -2,11 +2,12 @@
 //! cost what its listings are and not what their days and lines were.
 //!
 //! Enters: what lines add to daily cells. Leaves: the same sums as those of the cells, by month,
-//! for questions about whole months, and by day where days are held; [`reach`] says which. It
-//! must not know where cells are kept.
+//! for questions about whole months, and by day for the few months whose days are held; [`reach`]
+//! says which. It must not know where cells are kept.
 
 mod best;
 mod column;
+mod days;
 mod fold;
 mod reach;
 
@@ -16,6 +17,8 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use self::column::{Column, Span};
+use self::days::HeldDays;
+pub use self::days::{DaysRead, MOST_DAYS};
 pub use self::reach::{Reach, reach};
 use crate::domain::currency::Currency;
 use crate::domain::place::Destination;
@@ -28,16 +31,16 @@ pub struct Cube {
     known: HashMap<Box<str>, GoodsId>,
     listings: HashMap<Box<str>, u32>,
     currencies: Vec<Currency>,
-    /// Where keys of `known` are put together.
-    wanted: String,
     groups: Vec<Group>,
     places: HashMap<GroupKey, GroupId>,
     /// One for each month and each year that anything was sold in.
     columns: Vec<Column>,
     spans: HashMap<Span, u32>,
+    /// Months whose days are held too, those that came first before others.
+    days: Vec<HeldDays>,
     /// The most digits after the point that any quantity and any amount has.
     scales: [u8; 2],
-    months: usize,
+    sums: usize,
 }
 
 /// What lines say of what was sold, each text empty where not known: the marketplace's id, the
@@ -102,9 +105,14 @@ struct Group {
 }
 
 impl Cube {
-    /// How many sums by month it holds, which is what its memory goes by: 40 bytes each.
-    pub fn months(&self) -> usize {
-        self.months
+    /// How many sums it holds, which is what its memory goes by: 40 bytes each.
+    pub fn sums(&self) -> usize {
+        self.sums
+    }
+
+    /// The place of what was sold, if it is there.
+    pub fn known_goods(&self, about: About<&str>) -> Option<GoodsId> {
+        self.known.get(key_of(about).as_str()).copied()
     }
 
     /// The place of what was sold.
@@ -112,12 +120,8 @@ impl Cube {
     /// # Errors
     /// [`Unfit`] beyond four billion of them.
     pub fn goods(&mut self, about: About<&str>) -> Result<GoodsId, Unfit> {
-        self.wanted.clear();
-        for text in about {
-            self.wanted.push_str(text);
-            self.wanted.push('\0');
-        }
-        if let Some(known) = self.known.get(self.wanted.as_str()) {
+        let key = key_of(about);
+        if let Some(known) = self.known.get(key.as_str()) {
             return Ok(*known);
         }
         let id = GoodsId(place(self.goods.len())?);
@@ -131,7 +135,7 @@ impl Cube {
             }
         };
         self.goods.push(Sold { about: about.map(Box::from), listing });
-        self.known.insert(self.wanted.as_str().into(), id);
+        self.known.insert(key.into(), id);
         Ok(id)
     }
 
@@ -168,23 +172,19 @@ impl Cube {
         Ok(id)
     }
 
-    /// Adds what came to a group.
+    /// Adds what came to a group; `size` is the ledger's after it.
     ///
     /// # Errors
     /// [`Unfit`]; the cube is of no use from then on.
-    pub fn add(&mut self, group: GroupId, coming: Coming) -> Result<(), Unfit> {
-        for (held, value) in self.scales.iter_mut().zip([coming.quantity, coming.amount]) {
-            *held = (*held).max(u8::try_from(value.scale()).map_err(|_| Unfit)?);
-        }
+    pub fn add(&mut self, group: GroupId, coming: Coming, size: u64) -> Result<(), Unfit> {
         self.put(group, Span::year_of(coming.day), coming)?;
-        if self.put(group, Span::month_of(coming.day), coming)? {
-            self.months += 1;
-        }
-        Ok(())
+        self.put(group, Span::month_of(coming.day), coming)?;
+        self.add_to_days(group, coming, size)
     }
 
-    /// Adds to a column; says whether the group had nothing there yet.
-    fn put(&mut self, group: GroupId, span: Span, coming: Coming) -> Result<bool, Unfit> {
+    /// Adds to a column.
+    fn put(&mut self, group: GroupId, span: Span, coming: Coming) -> Result<(), Unfit> {
+        self.widen([coming.quantity.scale(), coming.amount.scale()])?;
         let at = match self.spans.get(&span) {
             Some(at) => *at,
             None => {
@@ -197,17 +197,30 @@ impl Cube {
         let column = &mut self.columns[at as usize];
         let places = &mut self.groups[group.0 as usize].places;
         match places.binary_search_by_key(&at, |(column, _)| *column) {
-            Ok(found) => column.add(places[found].1, coming).map(|()| false),
+            Ok(found) => column.add(places[found].1, coming),
             Err(vacant) => {
                 if places.len() == places.capacity() {
                     // Doubling would waste half the memory.
                     places.reserve_exact(7);
                 }
                 places.insert(vacant, (at, column.push(group, coming)?));
-                Ok(true)
+                self.sums += 1;
+                Ok(())
             }
         }
     }
+
+    fn widen(&mut self, scales: [u32; 2]) -> Result<(), Unfit> {
+        for (held, came) in self.scales.iter_mut().zip(scales) {
+            *held = (*held).max(u8::try_from(came).map_err(|_| Unfit)?);
+        }
+        Ok(())
+    }
+}
+
+/// What goods are known by.
+fn key_of(about: About<&str>) -> String {
+    about.join("\0")
 }
 
 fn place(of: usize) -> Result<u32, Unfit> {
@@ -215,7 +228,7 @@ fn place(of: usize) -> Result<u32, Unfit> {
 }
 
 /// Months counted from the year 0.
-fn month_of(day: Date) -> i32 {
+pub fn month_of(day: Date) -> i32 {
     i32::from(day.year()) * 12 + i32::from(day.month()) - 1
 }
 

@@ -50,8 +50,8 @@ struct Run {
 const DECIMAL: u128 = 1 << 96;
 
 impl Cube {
-    /// What to rank for the answer that ranking all sums in the years, months and days of `reach`
-    /// gives; `None` where numbers are so great that only that tells.
+    /// What to rank for the answer that ranking all sums in the years and months of `reach` gives,
+    /// and in its days if they are held; `None` where numbers are so great that only that tells.
     pub fn best(&self, query: &RollupQuery, reach: &Reach, ranking: &Ranking) -> Option<Best<'_>> {
         let columns: Vec<&Column> = self.columns_in(reach).collect();
         let asked = self.asked_groups(query);

@@ -14,6 +14,8 @@ pub enum Span {
     Year(i32),
     /// A month, counted from the year 0.
     Month(i32),
+    /// A day.
+    Day(Date),
 }
 
 /// Sums of a span of days, one for each group that sold anything then.
@@ -66,6 +68,7 @@ impl Span {
         let year = match self {
             Self::Year(year) => year,
             Self::Month(month) => month.div_euclid(12),
+            Self::Day(day) => day.year().into(),
         };
         // It is that of a day.
         i16::try_from(year).unwrap_or_default()
@@ -76,6 +79,16 @@ impl Column {
     /// One without sums.
     pub fn of(span: Span) -> Self {
         Self { span, slots: Vec::new(), wide: HashMap::new() }
+    }
+
+    /// How many sums it has.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Gives the groups, by their places now, other places.
+    pub fn move_groups(&mut self, to: &[GroupId]) {
+        self.slots.iter_mut().for_each(|slot| slot.group = to[slot.group as usize].0);
     }
 
     /// The group of the sum at each place.

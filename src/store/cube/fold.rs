@@ -37,8 +37,8 @@ struct Key<'c> {
 }
 
 impl Cube {
-    /// What each listing sold in the years, months and days of `reach`, in no particular order;
-    /// several sums may be about one listing.
+    /// What each listing sold in the years and months of `reach`, and in its days if they are held,
+    /// in no particular order; several sums may be about one listing.
     ///
     /// # Errors
     /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 38 digits.
@@ -70,8 +70,8 @@ impl Cube {
         Ok(told.collect())
     }
 
-    /// Cells of the years, months and days of `reach`, merged by the dimensions asked for, as
-    /// merged daily cells would be.
+    /// Cells of the years and months of `reach`, and of its days if they are held, merged by the
+    /// dimensions asked for, as merged daily cells would be.
     ///
     /// # Errors
     /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 28 digits.
@@ -134,13 +134,17 @@ impl Cube {
         Ok(())
     }
 
-    /// The columns that together are the years and months of `reach`.
+    /// The columns that together are the years and months of `reach`, and its days if all of them
+    /// are held.
     pub(super) fn columns_in(&self, reach: &Reach) -> impl Iterator<Item = &Column> {
         let [before, after] = &reach.months;
-        self.columns.iter().filter(move |column| match column.span {
+        let whole = self.columns.iter().filter(move |column| match column.span {
             Span::Year(year) => reach.years.contains(&year),
             Span::Month(month) => before.contains(&month) || after.contains(&month),
-        })
+            Span::Day(_) => false,
+        });
+        let days = if self.holds(reach) { &reach.days[..] } else { &[] };
+        whole.chain(self.columns_of_days(days))
     }
 
     /// Which groups a question is about; `None` for all.

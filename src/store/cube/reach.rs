@@ -19,9 +19,9 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Whether whole months are asked about at all.
-    pub fn holds_months(&self) -> bool {
-        !self.years.is_empty() || self.months.iter().any(|months| !months.is_empty())
+    /// The months that the single days are of.
+    pub fn months_of_days(&self) -> impl Iterator<Item = i32> {
+        self.days.iter().map(|(from, _)| month_of(*from))
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
         assert!(month.years.is_empty() && month.days.is_empty());
         let within = of(date(2012, 2, 3), date(2012, 2, 9));
         assert_eq!(within.days, [(date(2012, 2, 3), date(2012, 2, 9))]);
-        assert!(!within.holds_months());
+        assert!(within.years.is_empty() && within.months.iter().all(|months| months.is_empty()));
         let all = reach(None, None, false);
         assert!(all.years.contains(&2012) && all.days.is_empty());
     }

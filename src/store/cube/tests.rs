@@ -47,6 +47,15 @@ fn cell(draw: (u16, i32, u8, i64, u32)) -> RollupCell {
 
 fn cube(cells: &[RollupCell]) -> Cube {
     let mut cube = Cube::default();
+    add_all(&mut cube, cells, |cube, group, coming| cube.add(group, coming, 1));
+    cube
+}
+
+fn add_all(
+    cube: &mut Cube,
+    cells: &[RollupCell],
+    add: impl Fn(&mut Cube, GroupId, Coming) -> Result<(), Unfit>,
+) {
     for cell in cells {
         let goods = cube
             .goods([
@@ -73,9 +82,20 @@ fn cube(cells: &[RollupCell]) -> Cube {
             orders: cell.orders.map_or(0, u64::cast_signed),
         };
         let group = cube.group(key).unwrap();
-        cube.add(group, coming).unwrap();
+        add(cube, group, coming).unwrap();
     }
-    cube
+}
+
+/// Lets the cube, which holds these cells, hold the days beside whole months too.
+fn hold_days(cube: &mut Cube, cells: &[RollupCell], reach: &Reach) {
+    for month in reach.months_of_days() {
+        let of_month: Vec<_> =
+            cells.iter().filter(|cell| month_of(cell.day) == month).cloned().collect();
+        let mut days = Cube::default();
+        add_all(&mut days, &of_month, Cube::add_day);
+        cube.adopt(month, DaysRead { size: 1, settled: 1 }, days).unwrap();
+    }
+    assert!(cube.holds(reach));
 }
 
 fn query(draw: (u16, i32, i32, u8)) -> RollupQuery {
@@ -223,6 +243,43 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn held_days_answer_as_the_cells_do_and_take_what_comes(
+        drawn in proptest::collection::vec(
+            (any::<u16>(), 0..150i32, 0u8..5, -500i64..500, 0u32..6), 0..60),
+        came in 0usize..60,
+        asked in (any::<u16>(), 0..100i32, 0..70i32, 2u8..4),
+    ) {
+        let cells: Vec<_> = drawn.into_iter().map(cell).collect();
+        let (first, rest) = cells.split_at(came.min(cells.len()));
+        let query = query(asked);
+        let expected = matching(&cells, &query);
+        let none = Rates::default();
+        let reach = reach(query.from, query.to, false);
+        let mut cube = cube(first);
+        hold_days(&mut cube, first, &reach);
+        // What the days were read with is there already, and the months take it in alone.
+        let (again, rest) = rest.split_at(rest.len() / 2);
+        hold_days(&mut cube, &[first, again].concat(), &reach);
+        add_all(&mut cube, again, |cube, group, coming| cube.add(group, coming, 1));
+        add_all(&mut cube, rest, |cube, group, coming| cube.add(group, coming, 2));
+        for by in [[Dimension::Listing, Dimension::Kind], [Dimension::Year, Dimension::Province]] {
+            let found = cube.cells(&query, &reach, &by).unwrap();
+            prop_assert_eq!(sums(&found, &by, &none), sums(&expected, &by, &none), "{:?}", by);
+        }
+        for measure in Measure::ALL {
+            let ranking = Ranking { measure: *measure, limit: 1, rates: none.clone() };
+            let best = cube.best(&query, &reach, &ranking).unwrap();
+            prop_assert_eq!(
+                top(best.sums.into_iter(), *measure, 1, &none),
+                top(expected.iter().map(ListingSums::from), *measure, 1, &none));
+        }
+    }
+}
+
 #[test]
 fn great_numbers_are_left_to_whoever_adds_all() {
     let amount = Decimal::MAX / Decimal::TWO;
@@ -254,8 +311,8 @@ fn what_does_not_fit_is_said() {
     let day = date(2010, 12, 1);
     let coming = Coming { day, lines: 1, quantity: Decimal::ONE, amount: Decimal::MAX, orders: 0 };
     let group = cube.group(key).unwrap();
-    cube.add(group, coming).unwrap();
+    cube.add(group, coming, 1).unwrap();
     let finer = Coming { amount: Decimal::new(1, 28), ..coming };
-    assert_eq!(cube.add(group, finer), Err(Unfit));
-    assert_eq!(cube.months(), 1);
+    assert_eq!(cube.add(group, finer, 1), Err(Unfit));
+    assert_eq!(cube.sums(), 2);
 }

@@ -6,23 +6,22 @@
 //! or holds more than fits), the daily cells answer alone.
 
 mod ask;
+mod days;
 mod read;
+mod take;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::read::{EVERYTHING, each};
+use self::take::Listed;
 use super::rollups::Moved;
-use super::{connect, group, read_only};
-use crate::change::{Goods, Kind, LineListing, OrderCounts, Write};
-use crate::domain::listing::listing_key;
-use crate::domain::sale::SaleKind;
-use crate::store::cube::{Coming, Cube, GroupKey, Unfit};
+use crate::change::{Kind, OrderCounts, Write};
+use crate::store::cube::{Coming, Cube, GroupId};
 use crate::store::{Group, Judged};
 
-/// The most sums by month that are held, some 100 MB of them.
+/// The most sums by month and year that are held, some 80 MB of them.
 const MOST: usize = 2_000_000;
 /// Transactions that may wait to be taken in; beyond, everything is read anew.
 const WAITING: usize = 512;
@@ -71,6 +70,8 @@ pub struct Months {
     durable: AtomicU64,
     /// The ledger's size after the last transaction that is taken in.
     upto: AtomicU64,
+    /// How often days were read.
+    attempts: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -82,6 +83,18 @@ struct Held {
     counted: HashSet<String>,
     /// Whether there were too many, or one that does not fit; then nothing is kept any more.
     given_up: bool,
+    /// Months whose days are being read, and those that have too many.
+    loading: Vec<Loading>,
+    crowded: HashSet<i32>,
+}
+
+/// A month whose days are being read.
+struct Loading {
+    month: i32,
+    /// Tells one attempt from another.
+    number: u64,
+    /// What has come meanwhile, each with the ledger's size by then.
+    late: Vec<(u64, GroupId, Coming)>,
 }
 
 #[derive(Default)]
@@ -101,6 +114,7 @@ impl Months {
             announced: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             upto: AtomicU64::new(0),
+            attempts: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         }
     }
@@ -141,7 +155,8 @@ impl Months {
 
     /// Reads the sums, then takes in what comes, until told to stop. Runs on a thread of its own.
     pub fn keep(&self) {
-        self.read_anew();
+        let mut listed = Listed::default();
+        self.read_anew(&mut listed);
         loop {
             let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
             // Questions wait for this; under the lock, so that none misses it.
@@ -156,10 +171,10 @@ impl Months {
             let next = inbox.waiting.pop_front();
             drop(inbox);
             if lost {
-                self.read_anew();
+                self.read_anew(&mut listed);
             }
             if let Some((size, steps)) = next {
-                self.apply(size, steps);
+                self.apply(size, &steps, &mut listed);
             }
         }
     }
@@ -183,98 +198,6 @@ impl Months {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    fn apply(&self, size: u64, steps: Vec<Step>) {
-        let anew = steps.iter().any(|step| match step {
-            Step::Anew => true,
-            Step::Counted(counts) => self.held().counted.contains(&counts.report),
-            Step::Moved(_) | Step::Explained(_) => false,
-        });
-        if anew && self.held().cube.is_some() {
-            return self.read_anew();
-        }
-        // What was read anew has it already.
-        if size <= self.upto.load(Ordering::SeqCst) {
-            return;
-        }
-        let mut read = Vec::new();
-        for step in &steps {
-            match step {
-                Step::Counted(counts) => read.push(self.repeats(counts)),
-                Step::Explained(line) => read.push(self.explained(*line)),
-                Step::Moved(_) | Step::Anew => {}
-            }
-        }
-        let mut held = self.held_to_change();
-        let Held { cube: Some(cube), counted, .. } = &mut *held else { return };
-        let mut outcome = Ok(());
-        for step in steps {
-            outcome = outcome.and_then(|()| match step {
-                Step::Moved(moved) => add_moved(cube, &moved),
-                Step::Counted(counts) => {
-                    counted.insert(counts.report.clone());
-                    Ok(())
-                }
-                Step::Explained(_) | Step::Anew => Ok(()),
-            });
-        }
-        for all in read {
-            outcome = outcome.and(all).and_then(|all| {
-                all.into_iter().try_for_each(|(about, key, coming)| {
-                    let goods = cube.goods(about.each_ref().map(|text| &**text))?;
-                    let group = cube.group(GroupKey { goods, ..key })?;
-                    cube.add(group, coming)
-                })
-            });
-        }
-        if outcome.is_err() || cube.months() > MOST {
-            give_up(&mut held);
-        }
-        self.upto.store(size, Ordering::SeqCst);
-    }
-
-    /// Reads everything from the daily cells.
-    fn read_anew(&self) {
-        let mut held = self.held_to_change();
-        if held.given_up {
-            return;
-        }
-        *held = Held::default();
-        drop(held);
-        let read = || -> rusqlite::Result<(u64, Held)> {
-            let connection = connect(&self.path, read_only())?;
-            let snapshot = connection.unchecked_transaction()?;
-            let size = group::tree(&snapshot)?.size();
-            let mut cube = Cube::default();
-            let mut fits = Ok(());
-            each(&snapshot, EVERYTHING, [], |about, key, coming| {
-                let group =
-                    cube.goods(about).and_then(|goods| cube.group(GroupKey { goods, ..key }));
-                fits = group.and_then(|group| cube.add(group, coming));
-                fits.is_ok() && cube.months() <= MOST && !self.stopped()
-            })?;
-            let counted = snapshot
-                .prepare("SELECT report FROM report_progress WHERE orders IS NOT NULL")?
-                .query_map([], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            let much = cube.months() > MOST;
-            let mut held = Held { cube: Some(cube), counted, given_up: false };
-            if fits.is_err() || much {
-                give_up(&mut held);
-            }
-            Ok((size, held))
-        };
-        match read() {
-            // It may have been cut off.
-            Ok(_) if self.stopped() => {}
-            Ok((size, read)) => {
-                let mut held = self.held_to_change();
-                *held = read;
-                self.upto.store(size, Ordering::SeqCst);
-            }
-            Err(reason) => tracing::warn!(%reason, "sums by month could not be read"),
-        }
-    }
-
     fn held_to_change(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,47 +208,7 @@ impl Months {
 }
 
 fn give_up(held: &mut Held) {
-    let months = held.cube.as_ref().map_or(0, Cube::months);
-    tracing::warn!(months, "sums by month do not fit: questions are answered by daily cells alone");
+    let count = held.cube.as_ref().map_or(0, Cube::sums);
+    tracing::warn!(count, "sums by month do not fit: questions are answered by daily cells alone");
     (held.cube, held.given_up) = (None, true);
-}
-
-fn add_moved(cube: &mut Cube, moved: &Moved) -> Result<(), Unfit> {
-    let marketplace = moved.marketplace.as_str();
-    for (cell, totals) in &moved.cells {
-        let goods = match &cell.goods {
-            Goods::Unlisted(sku) => {
-                let listing = listing_key(&moved.marketplace, sku.as_str());
-                cube.goods([marketplace, &listing, "", "", "", "", ""])?
-            }
-            Goods::Listed(listing) => {
-                let LineListing { key, seller, ncm, channel, province, size_class } = &**listing;
-                let channel = channel.as_str();
-                cube.goods([marketplace, key, seller, ncm, channel, province, size_class])?
-            }
-        };
-        let key = GroupKey {
-            goods,
-            destination: cell.destination,
-            currency: cell.currency,
-            kind: cell.kind,
-        };
-        let coming = Coming {
-            day: cell.day,
-            lines: totals.lines,
-            quantity: totals.quantity,
-            amount: totals.amount,
-            // Until the report is sealed each sale counts as an order.
-            orders: match cell.kind {
-                SaleKind::Sale => totals.lines.cast_signed(),
-                SaleKind::Return
-                | SaleKind::Refund
-                | SaleKind::Cancellation
-                | SaleKind::Adjustment => 0,
-            },
-        };
-        let group = cube.group(key)?;
-        cube.add(group, coming)?;
-    }
-    Ok(())
 }

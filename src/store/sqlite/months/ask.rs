@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use rusqlite::Connection;
 
 use super::Months;
@@ -32,7 +33,7 @@ impl Months {
     ) -> rusqlite::Result<Option<Vec<RollupCell>>> {
         let Some(by) = &query.by else { return Ok(None) };
         let Some(reach) = answerable(query, by) else { return Ok(None) };
-        self.with_cube(connection, &reach, |cube| {
+        self.with_cube(connection, &reach, |cube, days| {
             let mut merging = Merging::by(by);
             let most = query.at_most.unwrap_or(usize::MAX);
             for cell in cube.cells(query, &reach, by).map_err(unfit)? {
@@ -40,7 +41,7 @@ impl Months {
                     merging.add(cell).map_err(unfit)?;
                 }
             }
-            for query in beside(query, &reach) {
+            for query in beside(query, days) {
                 questions::merge(connection, &query, &mut merging)?;
             }
             Ok(merging.cells())
@@ -62,14 +63,14 @@ impl Months {
             ranking::top(sums, ranking.measure, ranking.limit, &ranking.rates)
         };
         if let Some(reach) = answerable(&query, &by) {
-            let ranked = self.with_cube(connection, &reach, |cube| {
-                if reach.days.is_empty()
+            let ranked = self.with_cube(connection, &reach, |cube, days| {
+                if days.is_empty()
                     && let Some(best) = cube.best(&query, &reach, ranking)
                 {
                     return Ok((best.listings <= most).then(|| rank(best.sums, &[])));
                 }
                 let mut merging = Merging::by(&by);
-                for query in beside(&query, &reach) {
+                for query in beside(&query, days) {
                     questions::merge(connection, &query, &mut merging)?;
                 }
                 let (cells, held) =
@@ -84,20 +85,24 @@ impl Months {
         Ok((cells.len() <= most).then(|| rank(Vec::new(), &cells)).transpose())
     }
 
-    /// Asks the sums in memory, if they hold all that was durable when asked and, where days beside
-    /// them are asked about, exactly what the connection's snapshot does.
+    /// Asks the sums in memory, if they hold all that was durable when asked; `ask` is told of days
+    /// that they do not hold, and then they are exactly what the connection's snapshot is.
     fn with_cube<T>(
         &self,
         connection: &Connection,
         reach: &Reach,
-        ask: impl FnOnce(&Cube) -> rusqlite::Result<T>,
+        ask: impl FnOnce(&Cube, &[(Date, Date)]) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Option<T>> {
-        let mut snapshot = u64::MAX;
-        let mut wanted = self.durable.load(Ordering::SeqCst);
-        if !reach.days.is_empty() {
-            snapshot = group::tree(connection)?.size();
-            wanted = self.announced.load(Ordering::SeqCst);
-        }
+        self.hold_days(reach)?;
+        let settled = |cube: &Cube| cube.holds(reach).then(|| cube.settled(reach));
+        let alone = self.held().cube.as_ref().and_then(settled);
+        let (wanted, snapshot) = match alone {
+            Some(settled) => (self.durable.load(Ordering::SeqCst).max(settled), u64::MAX),
+            None => {
+                let snapshot = group::tree(connection)?.size();
+                (self.announced.load(Ordering::SeqCst), snapshot)
+            }
+        };
         let upto = || self.upto.load(Ordering::SeqCst);
         if upto() < wanted {
             let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,10 +111,11 @@ impl Months {
         }
         let held = self.held();
         let Some(cube) = &held.cube else { return Ok(None) };
-        if upto() < wanted || upto() > snapshot {
+        // Days may have come or gone meanwhile.
+        if upto() < wanted || upto() > snapshot || settled(cube) != alone {
             return Ok(None);
         }
-        ask(cube).map(Some)
+        ask(cube, if alone.is_some() { &[] } else { &reach.days }).map(Some)
     }
 }
 
@@ -121,12 +127,12 @@ fn answerable(query: &RollupQuery, by: &[Dimension]) -> Option<Reach> {
         return None;
     }
     let by_month = by.iter().any(|one| matches!(one, Dimension::Month | Dimension::Quarter));
-    Some(reach(query.from, query.to, by_month)).filter(Reach::holds_months)
+    Some(reach(query.from, query.to, by_month))
 }
 
-/// The same query about each span of days beside whole months.
-fn beside(query: &RollupQuery, reach: &Reach) -> Vec<RollupQuery> {
-    let spans = reach.days.iter();
+/// The same query about each of these spans of days.
+fn beside(query: &RollupQuery, days: &[(Date, Date)]) -> Vec<RollupQuery> {
+    let spans = days.iter();
     spans
         .map(|(from, to)| RollupQuery { from: Some(*from), to: Some(*to), ..query.clone() })
         .collect()
