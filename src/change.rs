@@ -36,6 +36,11 @@ pub enum Kind {
     DeclarationItem,
     /// What an exporter delegated to a broker; key is a UUID, its owner is the broker.
     Delegation,
+    /// A fact about an exporter that became known after it took effect; key is a UUID.
+    LateFact,
+    /// Lines of a report that a late fact bears on; key is `FACT/REPORT/PART`, and its owner is the
+    /// report's marketplace.
+    Marks,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
     /// A month that takes no more sale lines; key is `YYYY-MM`.
@@ -47,7 +52,7 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 13] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
@@ -55,6 +60,8 @@ pub const KINDS: [Kind; 11] = [
     Kind::Declaration,
     Kind::DeclarationItem,
     Kind::Delegation,
+    Kind::LateFact,
+    Kind::Marks,
     Kind::Report,
     Kind::ClosedMonth,
     Kind::ReferenceTable,
@@ -72,6 +79,8 @@ impl Kind {
             Kind::Declaration => "declarations",
             Kind::DeclarationItem => "declaration_items",
             Kind::Delegation => "delegations",
+            Kind::LateFact => "late_facts",
+            Kind::Marks => "marks",
             Kind::Report => "sales_reports",
             Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
@@ -89,6 +98,8 @@ impl Kind {
             Kind::Declaration => "declarations",
             Kind::DeclarationItem => "declarationItems",
             Kind::Delegation => "delegations",
+            Kind::LateFact => "lateFacts",
+            Kind::Marks => "marks",
             Kind::Report => "salesReports",
             Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
@@ -107,7 +118,8 @@ impl Kind {
             Kind::DeclarationItem => {
                 &["listing", "exporter_cuit", "officialised_on", "year", "office"]
             }
-            Kind::Delegation => &["exporter_cuit"],
+            Kind::Delegation | Kind::LateFact => &["exporter_cuit"],
+            Kind::Marks => &["report", "late_fact"],
             Kind::Report => &["period_start", "period_end"],
             Kind::Declaration | Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
         }

@@ -93,6 +93,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     app.least_sellers = config.analytics.least_sellers;
     beside.spawn(app.clone().keep_fresh());
     beside.spawn(app.clone().keep_reports());
+    beside.spawn(app.clone().keep_marks());
     beside.spawn(app.clone().keep_deadlines());
 
     // What others can check. A ledger that contradicts what was signed stops us here.

@@ -112,6 +112,7 @@ impl App {
             check_etag(etag, held.version)?;
             let (at, today) = (self.env.now(), self.today());
             let mut exporter = held.value;
+            let known = exporter.facts.len();
             exporter.record(fact.clone(), at)?;
             let cascade = self.cascade(&exporter, today, at).await?;
             let (own, write) = put_exporter(&exporter, today, held.version)?;
@@ -125,6 +126,7 @@ impl App {
             let (mut expect, mut writes) = (cascade.expect, cascade.writes);
             expect.push(own);
             writes.push(write);
+            writes.extend(self.late_facts(intent, &exporter.value, known)?);
             let answer = Recorded { listed: listed(exporter, today), affected_listings };
             Ok(Plan { answer, expect, writes, draft })
         })

@@ -19,6 +19,7 @@ pub mod explanations;
 pub mod export;
 pub mod exporters;
 pub mod known;
+pub mod late_facts;
 pub mod ledger;
 pub mod lines;
 pub mod listings;
@@ -109,6 +110,8 @@ impl App {
             | Kind::Declaration
             | Kind::DeclarationItem
             | Kind::Delegation
+            | Kind::LateFact
+            | Kind::Marks
             | Kind::Report
             | Kind::ClosedMonth => Ok(()),
         }

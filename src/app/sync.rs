@@ -130,16 +130,17 @@ impl App {
                     merge.suspend_absent(exporter)?;
                 }
             }
-            self.planned(sync, merge).await
+            self.planned(intent, sync, merge).await
         })
         .await
     }
 
-    async fn planned(&self, sync: &Sync, merge: Merge) -> Result<Plan<Synced>> {
+    async fn planned(&self, intent: &Intent, sync: &Sync, merge: Merge) -> Result<Plan<Synced>> {
         let Merge { at, today, changed, mut answer, mut rejected } = merge;
         let Cascade { mut expect, mut writes, mut suspended, mut reinstated } = Cascade::default();
         let follow = self.has_listings().await?;
-        for Changed { exporter, version, moved } in changed {
+        for Changed { exporter, version, known, moved } in changed {
+            writes.extend(self.late_facts(intent, &exporter, known)?);
             if follow && moved {
                 let cascade = self.cascade(&exporter, today, at).await?;
                 expect.extend(cascade.expect);
@@ -207,6 +208,8 @@ struct Changed {
     exporter: Exporter,
     /// Its version as held; 0 if it is new.
     version: u64,
+    /// How many of its facts were held before.
+    known: usize,
     /// Whether its facts changed, so that its listings follow.
     moved: bool,
 }
@@ -303,7 +306,8 @@ impl Merge {
 
     fn write(&mut self, before: Option<&Exporter>, exporter: Exporter, version: u64) {
         let moved = before.is_none_or(|before| before.facts != exporter.facts);
-        self.changed.push(Changed { exporter, version, moved });
+        let known = before.map_or(0, |before| before.facts.len());
+        self.changed.push(Changed { exporter, version, known, moved });
     }
 
     fn reject(&mut self, row: &SyncRow, reason: &str, field: &str, message: &str) {

@@ -218,6 +218,8 @@ pub(super) fn already_there(kind: Kind, key: &str) -> Error {
         | Kind::ClosedMonth
         | Kind::Declaration
         | Kind::DeclarationItem
+        | Kind::LateFact
+        | Kind::Marks
         | Kind::ReferenceTable
         | Kind::Revocation => ("ALREADY_EXISTS", "there is one already: read that one"),
     };
@@ -235,6 +237,8 @@ pub(super) fn too_many(kind: Kind, most: u32) -> Error {
         | Kind::ClosedMonth
         | Kind::Declaration
         | Kind::DeclarationItem
+        | Kind::LateFact
+        | Kind::Marks
         | Kind::Delegation
         | Kind::ReferenceTable
         | Kind::Revocation => ("TOO_MANY", "of these are there: close one"),
@@ -254,6 +258,8 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::Listing
         | Kind::Declaration
         | Kind::DeclarationItem
+        | Kind::LateFact
+        | Kind::Marks
         | Kind::Delegation
         | Kind::ClosedMonth
         | Kind::ReferenceTable

@@ -4,6 +4,7 @@ mod explain;
 mod export;
 mod figures;
 mod lines;
+mod marked;
 mod questions;
 
 use super::output::{date, facts, moment, number, show, table, word};
@@ -23,6 +24,7 @@ pub enum Report {
     List(List),
     Revise(Revise),
     Lines(lines::Lines),
+    Marked(marked::Marked),
     Explain(explain::Explain),
     Export(export::Export),
     TopProducts(questions::TopProducts),
@@ -86,6 +88,7 @@ impl Report {
             Self::List(list) => list.run().await,
             Self::Revise(revise) => revise.run().await,
             Self::Lines(lines) => lines.run().await,
+            Self::Marked(marked) => marked.run().await,
             Self::Explain(explain) => explain.run().await,
             Self::Export(export) => export.run().await,
             Self::TopProducts(top) => top.run().await,

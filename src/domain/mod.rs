@@ -26,6 +26,7 @@ pub mod exporter;
 pub mod fault;
 pub mod gtin;
 pub mod identity;
+pub mod late_fact;
 pub mod listing;
 pub mod month;
 pub mod ncm;

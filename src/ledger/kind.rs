@@ -115,6 +115,10 @@ kinds! {
     LinesAppended = "lines.appended",
     /// A line that exceeds its sale was explained, and counts from then on.
     LineExplained = "line.explained",
+    /// Stored lines are marked: their seller was not eligible, as is known since a late fact.
+    LinesMarked = "lines.marked",
+    /// Every line that some late facts bear on is marked.
+    LateFactsSettled = "late_facts.settled",
     /// Months were closed: they take no more sale lines.
     PeriodClosed = "period.closed",
     /// A certificate's issuer lets it hold for longer; the entry names the listings that carry it.

@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod clearance;
 pub mod declarations;
 pub mod delegations;
+pub mod late_facts;
 pub mod ledger;
 pub mod listings;
 pub mod page_token;
@@ -34,6 +35,7 @@ use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
 use crate::proto::puente::registry::v1::registry_service_server::RegistryServiceServer;
+use crate::proto::puente::sales::v1::late_fact_service_server::LateFactServiceServer;
 use crate::proto::puente::sales::v1::period_service_server::PeriodServiceServer;
 use crate::proto::puente::sales::v1::sales_analytics_service_server::SalesAnalyticsServiceServer;
 use crate::proto::puente::sales::v1::sales_report_service_server::SalesReportServiceServer;
@@ -43,6 +45,7 @@ use analytics::SalesAnalytics;
 use clearance::Clearance;
 use declarations::Declarations;
 use delegations::Delegations;
+use late_facts::LateFacts;
 use ledger::Ledger;
 use listings::Listings;
 use page_token::PageTokens;
@@ -111,6 +114,7 @@ fn add(handlers: &mut Handlers, services: &Services) {
         .add(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add(SalesReportServiceServer::new(SalesReports::new(app(), pages())))
+        .add(LateFactServiceServer::new(LateFacts::new(app(), pages())))
         .add(PeriodServiceServer::new(Periods::new(app(), pages())))
         .add(SalesAnalyticsServiceServer::new(SalesAnalytics::new(app())));
 }

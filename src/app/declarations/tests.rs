@@ -384,5 +384,5 @@ async fn each_sees_its_own_and_filters_hold_for_items() {
     assert_eq!(stage.app.declaration(&second, number(TWO)).await.unwrap_err(), Error::not_found());
 }
 
-#[path = "broker_tests.rs"]
+#[path = "tests/broker.rs"]
 mod broker;

@@ -285,6 +285,8 @@ impl<'c> Pass<'c> {
                     | Kind::Declaration
                     | Kind::DeclarationItem
                     | Kind::Delegation
+                    | Kind::LateFact
+                    | Kind::Marks
                     | Kind::ReferenceTable
                     | Kind::Revocation => Ok(()),
                 }
