@@ -41,6 +41,8 @@ pub enum Kind {
     /// Lines of a report that a late fact bears on; key is `FACT/REPORT/PART`, and its owner is the
     /// report's marketplace.
     Marks,
+    /// What customs found about an item, or about a listing's undeclared sales; key is theirs.
+    Finding,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
     /// A month that takes no more sale lines; key is `YYYY-MM`.
@@ -52,7 +54,7 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 13] = [
+pub const KINDS: [Kind; 14] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
@@ -62,6 +64,7 @@ pub const KINDS: [Kind; 13] = [
     Kind::Delegation,
     Kind::LateFact,
     Kind::Marks,
+    Kind::Finding,
     Kind::Report,
     Kind::ClosedMonth,
     Kind::ReferenceTable,
@@ -81,6 +84,7 @@ impl Kind {
             Kind::Delegation => "delegations",
             Kind::LateFact => "late_facts",
             Kind::Marks => "marks",
+            Kind::Finding => "findings",
             Kind::Report => "sales_reports",
             Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
@@ -100,6 +104,7 @@ impl Kind {
             Kind::Delegation => "delegations",
             Kind::LateFact => "lateFacts",
             Kind::Marks => "marks",
+            Kind::Finding => "findings",
             Kind::Report => "salesReports",
             Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
@@ -120,6 +125,7 @@ impl Kind {
             }
             Kind::Delegation | Kind::LateFact => &["exporter_cuit"],
             Kind::Marks => &["report", "late_fact"],
+            Kind::Finding => &["listing"],
             Kind::Report => &["period_start", "period_end"],
             Kind::Declaration | Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
         }
@@ -238,13 +244,8 @@ pub enum Write {
         /// Why it counts; the entry is the store's to add.
         explanation: Explanation,
     },
-    /// Counts a sale, and what takes it back, under an item that was said by hand.
-    Rematch {
-        /// Its place among all lines.
-        line: u64,
-        /// What was said.
-        rematch: Rematch,
-    },
+    /// Counts a sale (its place among all lines), and what takes it back, as was said by hand.
+    Rematch(u64, Rematch),
 }
 
 /// The orders of a report: distinct pairs of order and listing over its lines of kind SALE.

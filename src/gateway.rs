@@ -95,6 +95,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     beside.spawn(app.clone().keep_reports());
     beside.spawn(app.clone().keep_marks());
     beside.spawn(app.clone().keep_deadlines());
+    beside.spawn(app.clone().keep_stock());
 
     // What others can check. A ledger that contradicts what was signed stops us here.
     let signer = Signer::new(config.ledger_key()?);

@@ -269,7 +269,7 @@ fn changed_together(
     Ok(Plan { answer, expect, writes, draft })
 }
 
-fn name(number: DeclarationNumber) -> String {
+pub(super) fn name(number: DeclarationNumber) -> String {
     format!("{}/{number}", Kind::Declaration.collection())
 }
 

@@ -25,6 +25,7 @@ pub mod lines;
 pub mod listings;
 pub mod partners;
 pub mod periods;
+pub mod reconciliation;
 pub mod reference;
 pub mod reports;
 pub mod revisions;
@@ -112,6 +113,7 @@ impl App {
             | Kind::Delegation
             | Kind::LateFact
             | Kind::Marks
+            | Kind::Finding
             | Kind::Report
             | Kind::ClosedMonth => Ok(()),
         }

@@ -130,7 +130,7 @@ impl App {
                     Write::Lines(_)
                     | Write::CountOrders { .. }
                     | Write::Explain { .. }
-                    | Write::Rematch { .. } => None,
+                    | Write::Rematch(..) => None,
                 })
                 .collect();
             let change = Change {
@@ -220,6 +220,7 @@ pub(super) fn already_there(kind: Kind, key: &str) -> Error {
         | Kind::DeclarationItem
         | Kind::LateFact
         | Kind::Marks
+        | Kind::Finding
         | Kind::ReferenceTable
         | Kind::Revocation => ("ALREADY_EXISTS", "there is one already: read that one"),
     };
@@ -240,6 +241,7 @@ pub(super) fn too_many(kind: Kind, most: u32) -> Error {
         | Kind::LateFact
         | Kind::Marks
         | Kind::Delegation
+        | Kind::Finding
         | Kind::ReferenceTable
         | Kind::Revocation => ("TOO_MANY", "of these are there: close one"),
     };
@@ -261,6 +263,7 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::LateFact
         | Kind::Marks
         | Kind::Delegation
+        | Kind::Finding
         | Kind::ClosedMonth
         | Kind::ReferenceTable
         | Kind::Revocation => "WRONG_STATE",

@@ -37,7 +37,7 @@ use super::declaration::DeclarationNumber;
 use super::fault::Fault;
 use super::text::LineId;
 
-pub use matching::{fold, stand};
+pub use matching::{fold, shares, stand};
 pub use rematch::Rematch;
 pub use state::ItemState;
 
@@ -82,6 +82,8 @@ pub struct Shipped {
     pub quantity: Quantity,
     /// When.
     pub on: Date,
+    /// The last day on which it is sold or brought back, if a rule says so.
+    pub sell_by: Option<Date>,
 }
 
 /// An item as far as it is known.
@@ -99,8 +101,6 @@ pub struct StockItem {
     pub explained: Vec<Explained>,
     /// Whether an open difference was escalated.
     pub escalated: bool,
-    /// Until when it must be sold or brought back, if it has left and a rule says so.
-    pub sell_by: Option<Date>,
 }
 
 /// A sale line as far as stock is concerned.
@@ -178,6 +178,9 @@ pub struct Position {
     pub written_off: Decimal,
     /// What is left abroad; below zero by what was sold above it.
     pub stock: Decimal,
+    /// The last day on which the oldest of the stock is sold or brought back, where some is left
+    /// and a rule says so. What left first is taken to be sold first.
+    pub sell_by: Option<Date>,
     /// The state that follows.
     pub state: ItemState,
 }
@@ -202,11 +205,41 @@ pub struct Folded {
     pub matches: Vec<Match>,
 }
 
+/// How much of what was sold under a name was matched to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The name.
+    pub named: Named,
+    /// The item; `None` if there is none.
+    pub item: Option<ItemKey>,
+    /// How much, in statistical units.
+    pub quantity: Decimal,
+}
+
 /// What was sold less what came back, in statistical units, for each name. What comes back goes
 /// under the name of the sale it cites.
 pub type NetByName = BTreeMap<Named, Decimal>;
 
 impl StockItem {
+    /// Until when the oldest of so much stock is sold or brought back: what left last is there
+    /// longest.
+    fn sell_by(&self, mut stock: Decimal) -> Option<Date> {
+        if stock <= Decimal::ZERO {
+            return None;
+        }
+        let mut shipments: Vec<&Shipped> = self.shipments.iter().collect();
+        shipments.sort_by_key(|shipment| std::cmp::Reverse(shipment.on));
+        let mut oldest = None;
+        for shipment in shipments {
+            oldest = Some(shipment);
+            stock -= shipment.quantity.value();
+            if stock <= Decimal::ZERO {
+                break;
+            }
+        }
+        oldest?.sell_by
+    }
+
     /// Shipped (corrected), re-imported and written off.
     fn sums(&self) -> Result<Sums, Fault> {
         let mut sums = Sums::default();

@@ -103,6 +103,14 @@ kinds! {
     DelegationRecorded = "delegation.recorded",
     /// An exporter took a delegation back.
     DelegationRevoked = "delegation.revoked",
+    /// Customs explained part of where an item of a declaration stands.
+    DiscrepancyExplained = "discrepancy.explained",
+    /// Customs handed a difference on to be looked into.
+    DiscrepancyEscalated = "discrepancy.escalated",
+    /// Sales were matched by hand to an item of a declaration, or given back.
+    SalesRematched = "sales.rematched",
+    /// Stock of an item was not sold or brought back in time.
+    ItemOverdue = "item.overdue",
     /// A sales report was opened.
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.

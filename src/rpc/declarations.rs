@@ -4,7 +4,7 @@
 //! stream.
 
 mod rows;
-mod wire;
+pub(super) mod wire;
 
 use tonic::{Request, Response, Status, Streaming};
 

@@ -14,6 +14,7 @@ pub mod page_token;
 pub mod partners;
 pub mod periods;
 pub mod push;
+pub mod reconciliation;
 pub mod reference;
 pub mod registry;
 pub mod sales;
@@ -31,6 +32,7 @@ use crate::proto::puente::access::v1::partner_service_server::PartnerServiceServ
 use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServiceServer;
 use crate::proto::puente::customs::v1::declaration_service_server::DeclarationServiceServer;
 use crate::proto::puente::customs::v1::delegation_service_server::DelegationServiceServer;
+use crate::proto::puente::customs::v1::reconciliation_service_server::ReconciliationServiceServer;
 use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer;
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
@@ -51,6 +53,7 @@ use listings::Listings;
 use page_token::PageTokens;
 use partners::Partners;
 use periods::Periods;
+use reconciliation::Reconciliations;
 use reference::Reference;
 use registry::Registry;
 use sales::SalesReports;
@@ -111,6 +114,7 @@ fn add(handlers: &mut Handlers, services: &Services) {
         .add(ClearanceServiceServer::new(Clearance::new(app(), pages())))
         .add(DeclarationServiceServer::new(Declarations::new(app(), pages())))
         .add(DelegationServiceServer::new(Delegations::new(app(), pages())))
+        .add(ReconciliationServiceServer::new(Reconciliations::new(app(), pages())))
         .add(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add(SalesReportServiceServer::new(SalesReports::new(app(), pages())))

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod cube;
 pub mod sqlite;
+pub mod stock;
 pub mod writer;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use self::check::SumsCheck;
+use self::stock::{HeldRematch, ListingStock, RematchQuery, StockQuery};
 use self::writer::Groups;
 use crate::change::{
     BatchAnswer, Change, Committed, Kind, LineBatch, OrderCounts, Record, Refusal,
@@ -138,6 +140,12 @@ pub trait Store: Send + Sync + 'static {
     /// What was sold less what came back of a listing, in selling units, for each name; also of a
     /// listing that does not exist yet.
     async fn net_sold(&self, listing: &str) -> Result<NetByName>;
+
+    /// What the stock of listings follows from, in one snapshot.
+    async fn stock(&self, query: StockQuery) -> Result<Vec<ListingStock>>;
+
+    /// Matches of sales by hand.
+    async fn rematches(&self, query: RematchQuery) -> Result<Vec<HeldRematch>>;
 
     /// Makes all sums anew from the lines, in one snapshot, and says where those that are kept
     /// differ; names `most` differences.

@@ -133,7 +133,7 @@ fn weight(change: &Change) -> u32 {
         .writes
         .iter()
         .map(|write| match write {
-            Write::Put(_) | Write::Explain { .. } | Write::Rematch { .. } => 1,
+            Write::Put(_) | Write::Explain { .. } | Write::Rematch(..) => 1,
             Write::CountOrders(counts) => {
                 u32::try_from(counts.repeats.len()).unwrap_or(u32::MAX).saturating_add(1)
             }

@@ -17,6 +17,7 @@ use crate::ledger::{Draft, EntryKind, Hash, Node, Tree};
 use crate::store::Group;
 use crate::store::check::SumsCheck;
 use crate::store::sqlite::SqliteStore;
+use crate::store::stock::{HeldRematch, ListingStock, RematchQuery, StockQuery};
 use crate::store::{
     ExportPage, ExportQuery, HeldLine, LineQuery, PageQuery, Ranking, ReportProgress, RollupQuery,
     StoredEntry, StoredLine, StoredRequest,
@@ -97,6 +98,12 @@ impl Store for Silent {
         unimplemented!()
     }
     async fn net_sold(&self, _: &str) -> Result<NetByName> {
+        unimplemented!()
+    }
+    async fn stock(&self, _: StockQuery) -> Result<Vec<ListingStock>> {
+        unimplemented!()
+    }
+    async fn rematches(&self, _: RematchQuery) -> Result<Vec<HeldRematch>> {
         unimplemented!()
     }
     async fn check_sums(&self, _: usize) -> Result<SumsCheck> {

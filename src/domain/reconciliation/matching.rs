@@ -9,8 +9,8 @@ use rust_decimal::Decimal;
 
 use super::state;
 use super::{
-    Folded, ItemKey, ItemState, Match, Movement, Named, NetByName, Position, Standing, StockItem,
-    Sums, plus,
+    Folded, ItemKey, ItemState, Match, Movement, Named, NetByName, Position, Share, Standing,
+    StockItem, Sums, plus,
 };
 use crate::domain::fault::Fault;
 use crate::domain::text::LineId;
@@ -45,16 +45,31 @@ pub fn fold(
 /// # Errors
 /// `AMOUNT_OUT_OF_RANGE` if a sum does not fit 28 digits.
 pub fn stand(items: Vec<StockItem>, net: &NetByName, today: Date) -> Result<Standing, Fault> {
+    let (standing, _shares) = shares(items, net, today)?;
+    Ok(standing)
+}
+
+/// As [`stand`], with how much of each sum went to which item: by name, then by item.
+///
+/// # Errors
+/// Those of [`stand`].
+pub fn shares(
+    items: Vec<StockItem>,
+    net: &NetByName,
+    today: Date,
+) -> Result<(Standing, Vec<Share>), Fault> {
     let mut shelves = Shelves::of(items)?;
-    let mut beyond = Decimal::ZERO;
+    let (mut beyond, mut shares) = (Decimal::ZERO, Vec::with_capacity(net.len()));
     for (named, sum) in net {
         if sum.is_sign_negative() {
             beyond = plus(beyond, -*sum)?;
         } else {
-            shelves.fill(*named, *sum, |_item, _quantity| {})?;
+            shelves.fill(*named, *sum, |item, quantity| {
+                shares.push(Share { named: *named, item, quantity });
+            })?;
         }
     }
-    shelves.standing(beyond, today)
+    Ok((shelves.standing(beyond, today)?, shares))
 }
 
 /// The items of a listing while sales are given to them, oldest first.
@@ -195,6 +210,7 @@ impl Shelf {
 
     fn position(&self, item: &StockItem, today: Date) -> Result<Position, Fault> {
         let Sums { shipped, reimported, written_off } = self.sums;
+        let stock = plus(self.sums.to_sell()?, -self.sold)?;
         let mut position = Position {
             key: item.key,
             declared: item.declared.value(),
@@ -202,7 +218,8 @@ impl Shelf {
             net_sold: self.sold,
             reimported,
             written_off,
-            stock: plus(self.sums.to_sell()?, -self.sold)?,
+            stock,
+            sell_by: item.sell_by(stock),
             state: ItemState::Declared,
         };
         position.state = state::of(item, &position, today);

@@ -25,6 +25,8 @@ named_enum! {
         Overdue = "OVERDUE",
         /// Nothing is left, and not all of it was sold: the rest was explained.
         Explained = "EXPLAINED",
+        /// Sold under no declaration at all; said of a listing, never of an item.
+        Undeclared = "UNDECLARED",
         /// A difference that was handed on to be looked into.
         Escalated = "ESCALATED",
     }
@@ -34,7 +36,7 @@ impl ItemState {
     /// Whether somebody has to explain it, or to wait for an answer.
     pub const fn is_discrepancy(self) -> bool {
         match self {
-            Self::Oversold | Self::Overdue | Self::Escalated => true,
+            Self::Oversold | Self::Overdue | Self::Undeclared | Self::Escalated => true,
             Self::Declared | Self::Shipped | Self::OpenStock | Self::Balanced | Self::Explained => {
                 false
             }
@@ -44,7 +46,7 @@ impl ItemState {
 
 /// The state of `position` (whose own state is not looked at) on `today`.
 pub(super) fn of(item: &StockItem, position: &Position, today: Date) -> ItemState {
-    let overdue = item.sell_by.is_some_and(|last| today > last);
+    let overdue = position.sell_by.is_some_and(|last| today > last);
     let state = match position.stock.cmp(&Decimal::ZERO) {
         std::cmp::Ordering::Less => ItemState::Oversold,
         std::cmp::Ordering::Greater if overdue => ItemState::Overdue,

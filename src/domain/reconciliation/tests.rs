@@ -21,7 +21,7 @@ fn quantity(text: &str) -> Quantity {
 fn item(which: usize, shipped: &str) -> StockItem {
     let shipments = match shipped {
         "0" => vec![],
-        some => vec![Shipped { quantity: quantity(some), on: date(2026, 3, 1) }],
+        some => vec![left(some, 1)],
     };
     StockItem {
         key: ItemKey { declaration: number(which), item: 1 },
@@ -30,8 +30,13 @@ fn item(which: usize, shipped: &str) -> StockItem {
         shipments,
         explained: vec![],
         escalated: false,
-        sell_by: Some(date(2027, 2, 24)),
     }
+}
+
+/// What left on a day of March, to be sold within 360 days.
+fn left(amount: &str, day: i8) -> Shipped {
+    let on = date(2026, 3, day);
+    Shipped { quantity: quantity(amount), on, sell_by: Some(on.saturating_add(360.days())) }
 }
 
 fn movement(line: &str, minute: i64, amount: &str) -> Movement {
@@ -72,8 +77,11 @@ fn every_state_follows_from_what_happened() {
         explained: vec![Explained { cause, quantity: quantity(amount) }],
         ..item(0, "100")
     };
-    let late =
-        |escalated| StockItem { sell_by: Some(date(2026, 11, 23)), escalated, ..item(0, "100") };
+    let late = |escalated| {
+        let mut item = StockItem { escalated, ..item(0, "100") };
+        item.shipments[0].sell_by = Some(date(2026, 11, 23));
+        item
+    };
     for (name, item, movements, state, stock) in [
         ("declared", item(0, "0"), vec![], Declared, "0"),
         ("sold before it left", item(0, "0"), sold("1"), Oversold, "-1"),
@@ -95,6 +103,20 @@ fn every_state_follows_from_what_happened() {
         assert_eq!(positions, [(state, stock.to_owned())], "{name}");
         assert_eq!(undeclared, "0", "{name}");
     }
+}
+
+#[test]
+fn what_left_first_is_sold_first_and_the_rest_has_its_own_deadline() {
+    let two = StockItem { shipments: vec![left("60", 20), left("40", 1)], ..item(0, "0") };
+    let sell_by = |sold: &str| {
+        let standing = fold(vec![two.clone()], vec![movement("s", 1, sold)], TODAY).unwrap();
+        standing.standing.positions[0].sell_by
+    };
+    assert_eq!(sell_by("39"), Some(date(2027, 2, 24)));
+    assert_eq!(sell_by("40"), Some(date(2027, 3, 15)));
+    assert_eq!(sell_by("99"), Some(date(2027, 3, 15)));
+    assert_eq!(sell_by("100"), None);
+    assert_eq!(sell_by("101"), None);
 }
 
 #[test]
@@ -181,7 +203,11 @@ prop_compose! {
         StockItem {
             shipments: shipped
                 .into_iter()
-                .map(|n| Shipped { quantity: Quantity::whole(n), on: date(2026, 3, 1) })
+                .map(|n| Shipped {
+                    quantity: Quantity::whole(n),
+                    on: date(2026, 3, 1),
+                    sell_by: sell_by.map(|days| TODAY.saturating_add(days.days())),
+                })
                 .collect(),
             explained: explained
                 .into_iter()
@@ -192,7 +218,6 @@ prop_compose! {
                 })
                 .collect(),
             escalated,
-            sell_by: sell_by.map(|days| TODAY.saturating_add(days.days())),
             ..item(which, "0")
         }
     }

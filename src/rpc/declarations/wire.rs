@@ -32,12 +32,12 @@ same_names!(pb::ItemState, ItemState { Declared, Shipped });
 const MAX_ITEMS: usize = 9999;
 
 /// The number in `declarations/{number}`.
-pub(super) fn number(field: &str, name: &str) -> Result<DeclarationNumber> {
+pub(in crate::rpc) fn number(field: &str, name: &str) -> Result<DeclarationNumber> {
     common::parsed(field, common::id(field, name, "declarations")?)
 }
 
 /// A marketplace that may be left out.
-pub(super) fn marketplace(field: &str, name: &str) -> Result<Option<PartnerId>> {
+pub(in crate::rpc) fn marketplace(field: &str, name: &str) -> Result<Option<PartnerId>> {
     if name.is_empty() { Ok(None) } else { common::partner_name(field, name).map(Some) }
 }
 
@@ -252,7 +252,8 @@ fn text<T: std::fmt::Display>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn item_number(sent: i32) -> Result<ItemNumber> {
+/// An item's number.
+pub(in crate::rpc) fn item_number(sent: i32) -> Result<ItemNumber> {
     Ok(ItemNumber::try_from(i64::from(sent)).at("item")?)
 }
 

@@ -211,7 +211,7 @@ impl<'c> Pass<'c> {
             Write::Put(_)
             | Write::CountOrders { .. }
             | Write::Explain { .. }
-            | Write::Rematch { .. } => None,
+            | Write::Rematch(..) => None,
         });
         let mut answer = None;
         if let Some(batch) = batch {
@@ -287,6 +287,7 @@ impl<'c> Pass<'c> {
                     | Kind::Delegation
                     | Kind::LateFact
                     | Kind::Marks
+                    | Kind::Finding
                     | Kind::ReferenceTable
                     | Kind::Revocation => Ok(()),
                 }
@@ -301,9 +302,7 @@ impl<'c> Pass<'c> {
                 explanations::explain(self.connection, report, *line, explanation, entry)?;
                 self.lines.explained(*line)
             }
-            Write::Rematch { line, rematch } => {
-                self.lines.rematch(*line, rematch, self.tree.size())
-            }
+            Write::Rematch(line, rematch) => self.lines.rematch(*line, rematch, self.tree.size()),
             Write::Lines(_) => Ok(()),
         }
     }

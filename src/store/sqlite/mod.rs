@@ -22,6 +22,7 @@ mod orders;
 mod originals;
 mod questions;
 mod rollups;
+mod stock;
 mod stored;
 mod writing;
 
@@ -38,6 +39,7 @@ use tokio::sync::Semaphore;
 use self::months::Months;
 use self::writing::Writing;
 use super::check::SumsCheck;
+use super::stock::{HeldRematch, ListingStock, RematchQuery, StockQuery};
 use super::writer::Groups;
 use super::{
     ExportPage, ExportQuery, Group, HeldLine, Judged, LineQuery, PageQuery, Ranking,
@@ -264,6 +266,14 @@ impl Store for SqliteStore {
     async fn net_sold(&self, listing: &str) -> Result<NetByName> {
         let listing = listing.to_owned();
         self.read_one(move |c| net_sold::of(c, &listing)).await
+    }
+
+    async fn stock(&self, query: StockQuery) -> Result<Vec<ListingStock>> {
+        self.read(move |c| stock::listings(c, &query)).await
+    }
+
+    async fn rematches(&self, query: RematchQuery) -> Result<Vec<HeldRematch>> {
+        self.read(move |c| stock::rematches(c, &query)).await
     }
 
     async fn check_sums(&self, most: usize) -> Result<SumsCheck> {

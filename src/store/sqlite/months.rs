@@ -52,7 +52,7 @@ pub fn steps(moved: Vec<Moved>, group: &Group, judged: &[Judged]) -> Vec<Step> {
             Write::Put(record) if record.kind == Kind::Report && record.state == ABANDONED => {
                 steps.push(Step::Anew);
             }
-            Write::Put(_) | Write::Lines(_) | Write::Rematch { .. } => {}
+            Write::Put(_) | Write::Lines(_) | Write::Rematch(..) => {}
         }
     }
     steps

@@ -26,7 +26,7 @@ pub fn rematch(line: u64, to: (Option<DeclarationNumber>, Option<u32>)) -> Write
         Named::Declaration(_) | Named::Nothing => None,
     };
     let (reason, by) = ("seen in the books".parse().unwrap(), "customs".parse().unwrap());
-    Write::Rematch { line, rematch: Rematch { to, reason, by, at: at(2) } }
+    Write::Rematch(line, Rematch { to, reason, by, at: at(2) })
 }
 
 fn key(number: &str, item: u32) -> ItemKey {
@@ -267,10 +267,10 @@ fn items() -> Vec<StockItem> {
         shipments: vec![Shipped {
             quantity: "40".parse().unwrap(),
             on: "2026-01-02".parse().unwrap(),
+            sell_by: None,
         }],
         explained: vec![],
         escalated: false,
-        sell_by: None,
     };
     vec![item(ONE, 1, "2026-01-01"), item(ONE, 2, "2026-01-01"), item(TWO, 1, "2026-01-02")]
 }

@@ -178,7 +178,7 @@ fn written(changes: &[Change]) -> Vec<Kind> {
             | Write::Lines(_)
             | Write::CountOrders { .. }
             | Write::Explain { .. }
-            | Write::Rematch { .. } => {}
+            | Write::Rematch(..) => {}
         }
     }
     kinds

@@ -104,6 +104,21 @@ BASES = {
     "get_delegation": ("customs.v1.DelegationService/GetDelegation", "auditor",
                        {"name": UNKNOWN_DELEGATION}),
     "list_delegations": ("customs.v1.DelegationService/ListDelegations", "customs", {}),
+    "reconciliation": ("customs.v1.ReconciliationService/GetReconciliation", "auditor",
+                       {"declaration": DECLARATION_NAME}),
+    "discrepancies": ("customs.v1.ReconciliationService/ListDiscrepancies", "marketplace", {}),
+    "explain_item": ("customs.v1.ReconciliationService/ExplainDiscrepancy", "customs",
+                     {"requestId": REQUEST_ID, "declaration": DECLARATION_NAME, "item": 1,
+                      "cause": "DISCREPANCY_CAUSE_LOSS", "quantity": {"value": "1.5"},
+                      "evidence": "Acta de ejemplo 7", "validateOnly": True}),
+    "escalate": ("customs.v1.ReconciliationService/EscalateDiscrepancy", "customs",
+                 {"requestId": REQUEST_ID, "listing": UNKNOWN_LISTING, "reason": "Sin respuesta",
+                  "validateOnly": True}),
+    "rematch": ("customs.v1.ReconciliationService/RematchSales", "customs",
+                {"requestId": REQUEST_ID, "marketplace": "partners/marketplace",
+                 "lineIds": ["agree-0"], "reason": "Visto en los libros", "validateOnly": True}),
+    "matches": ("customs.v1.ReconciliationService/ListMatches", "customs",
+                {"listing": UNKNOWN_LISTING}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
     "top_at": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
@@ -296,6 +311,28 @@ SAMPLES = [(base, "", None) for base in BASES] + [
                          {"first": {"year": 2031, "month": 1, "day": 1}}),
     }.items() for value in values
 ] + [
+    ("reconciliation", "declaration", ""), ("reconciliation", "item", 9999),
+    ("reconciliation", "item", 10000), ("reconciliation", "item", -1),
+    ("reconciliation", "at", {"year": 2031, "month": 2, "day": 29}),
+    ("reconciliation", "at", {"year": 2031, "month": 2, "day": 28}),
+    ("explain_item", "requestId", "x"), ("explain_item", "item", 0), ("explain_item", "cause", 0),
+    ("explain_item", "cause", 99), ("explain_item", "quantity", GONE),
+    ("explain_item", "quantity.value", "0.0"), ("explain_item", "quantity.value", "-1"),
+    ("explain_item", "quantity.value", "1.1234567"), ("explain_item", "evidence", " "),
+    ("explain_item", "evidence", "ñ" * 1001), ("explain_item", "etag", "x" * 65),
+    ("escalate", "listing", ""), ("escalate", "item", 1), ("escalate", "declaration", DECLARATION_NAME),
+    ("escalate", "reason", ""), ("rematch", "marketplace", "marketplace"), ("rematch", "lineIds", []),
+    ("rematch", "lineIds", ["a", "a"]), ("rematch", "lineIds", ["ñ"]), ("rematch", "item", 1),
+    ("rematch", "declaration", DECLARATION_NAME), ("rematch", "reason", ""),
+    ("matches", "listing", "x"), ("matches", "pageSize", 1001),
+] + [
+    ("discrepancies", field, value) for field, values in {
+        "pageSize": (-1, 1000, 1001), "exporterCuit": ("30880000019", "30880000018"),
+        "listing": (UNKNOWN_LISTING, "x"), "marketplace": ("partners/marketplace", "marketplace"),
+        "declaration": (DECLARATION_NAME, "x"), "state": ("RECONCILIATION_STATE_OVERSOLD", 99),
+        "at": ({"year": 2031, "month": 1, "day": 1}, {"year": 2031, "month": 13, "day": 1}),
+    }.items() for value in values
+] + [
     ("top", "period", GONE), ("top", "limit", -1), ("top", "limit", 1001), ("top", "measure", 9),
     ("top", "filter", {"sellerCuit": "30880000018"}), ("top", "filter", {"ncmPrefix": "2"}),
     ("top", "filter", {"ncmPrefix": "22"}), ("top", "filter", {"province": "AR-O"}),
@@ -353,6 +390,7 @@ def main(profiles: str, stubs: str) -> None:
     from google.protobuf import descriptor_pool, message_factory
     import puente.access.v1.partners_pb2, puente.clearance.v1.clearance_pb2  # noqa: E401,F401
     import puente.customs.v1.declaration_service_pb2, puente.customs.v1.delegation_pb2  # noqa: E401,F401
+    import puente.customs.v1.reconciliation_service_pb2  # noqa: F401
     import puente.ledger.v1.ledger_pb2, puente.listings.v1.listings_pb2  # noqa: E401,F401
     import puente.registry.v1.registry_pb2, puente.sales.v1.analytics_pb2  # noqa: E401,F401
     import puente.sales.v1.late_facts_pb2, puente.sales.v1.periods_pb2  # noqa: E401,F401
