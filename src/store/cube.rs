@@ -10,6 +10,7 @@ mod column;
 mod days;
 mod fold;
 mod reach;
+mod saved;
 
 use std::collections::HashMap;
 
@@ -20,6 +21,7 @@ use self::column::{Column, Span};
 use self::days::HeldDays;
 pub use self::days::{DaysRead, MOST_DAYS};
 pub use self::reach::{Reach, reach};
+pub use self::saved::Saved;
 use crate::domain::currency::Currency;
 use crate::domain::place::Destination;
 use crate::domain::sale::SaleKind;

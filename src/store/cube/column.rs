@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::{Coming, GroupId, Unfit, month_of, place};
 use crate::domain::exact::Exact;
 
 /// Which days the sums of a column are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Span {
     /// A year.
     Year(i32),
@@ -26,6 +27,9 @@ pub struct Column {
     /// Quantities and amounts of slots that 64 bits do not hold; such a slot has zeros instead.
     wide: HashMap<u32, [i128; 2]>,
 }
+
+/// A sum as it is written down: quantity, amount, group, lines, orders, latest day, scales.
+pub type SavedSlot = (i64, i64, u32, u32, i32, u16, [u8; 2]);
 
 /// A sum in 32 bytes.
 struct Slot {
@@ -79,6 +83,51 @@ impl Column {
     /// One without sums.
     pub fn of(span: Span) -> Self {
         Self { span, slots: Vec::new(), wide: HashMap::new() }
+    }
+
+    /// A column as it was written down.
+    ///
+    /// # Errors
+    /// [`Unfit`] if it never was.
+    pub fn restored(
+        span: Span,
+        slots: Vec<SavedSlot>,
+        wide: Vec<(u32, [String; 2])>,
+    ) -> Result<Self, Unfit> {
+        let slot = |(quantity, amount, group, lines, orders, latest, scales)| Slot {
+            quantity,
+            amount,
+            group,
+            lines,
+            orders,
+            latest,
+            scales,
+        };
+        let slots = slots.into_iter().map(slot).collect();
+        let digits = |text: String| text.parse().map_err(|_| Unfit);
+        let wide = wide
+            .into_iter()
+            .map(|(at, [quantity, amount])| Ok((at, [digits(quantity)?, digits(amount)?])));
+        Ok(Self { span, slots, wide: wide.collect::<Result<_, Unfit>>()? })
+    }
+
+    /// Its sums, to be written down.
+    pub fn saved(&self) -> impl Iterator<Item = SavedSlot> {
+        self.slots.iter().map(|slot| {
+            let Slot { quantity, amount, group, lines, orders, latest, scales } = *slot;
+            (quantity, amount, group, lines, orders, latest, scales)
+        })
+    }
+
+    /// The quantities and amounts that 64 bits do not hold, by place.
+    pub fn wide(&self) -> impl Iterator<Item = (u32, [i128; 2])> {
+        self.wide.iter().map(|(at, digits)| (*at, *digits))
+    }
+
+    /// The most digits after the point that any quantity and any amount has.
+    pub fn scales(&self) -> [u8; 2] {
+        let most = |[a, b]: [u8; 2], slot: &Slot| [a.max(slot.scales[0]), b.max(slot.scales[1])];
+        self.slots.iter().fold([0, 0], most)
     }
 
     /// How many sums it has.

@@ -221,12 +221,19 @@ proptest! {
         filtered: bool,
     ) {
         let cells: Vec<_> = drawn.into_iter().map(alike).collect();
-        let (cube, mut query) = (cube(&cells), query(asked));
+        let (mut cube, mut query) = (cube(&cells), query(asked));
         if !filtered {
             query = RollupQuery { from: query.from, to: query.to, ..RollupQuery::default() };
         }
         let reach = reach(query.from, query.to, false);
         prop_assert!(reach.days.is_empty());
+        let written = serde_json::to_string(&Saved::from(&cube)).unwrap();
+        let mut restored = Cube::try_from(serde_json::from_str::<Saved>(&written).unwrap()).unwrap();
+        // It goes on from there.
+        let more = &cells[..cells.len().min(3)];
+        add_all(&mut restored, more, |cube, group, coming| cube.add(group, coming, 1));
+        add_all(&mut cube, more, |cube, group, coming| cube.add(group, coming, 1));
+        let cells = [&cells[..], more].concat();
         let expected = matching(&cells, &query);
         let rates = [&[][..], &["CNY USD 0.00015"], &["USD CNY 7.1"], &["EUR CNY 7.1"]];
         for rates in rates.map(|rates| Rates::new(rates.iter().map(|text| rate(text)).collect())) {
@@ -235,9 +242,11 @@ proptest! {
                 let expected =
                     top(expected.iter().map(ListingSums::from), *measure, limit, &rates);
                 let ranking = Ranking { measure: *measure, limit, rates: rates.clone() };
-                let best = cube.best(&query, &reach, &ranking).unwrap();
-                let found = top(best.sums.into_iter(), *measure, limit, &rates);
-                prop_assert_eq!(found, expected, "{} {:?}", measure, rates);
+                for cube in [&cube, &restored] {
+                    let best = cube.best(&query, &reach, &ranking).unwrap();
+                    let found = top(best.sums.into_iter(), *measure, limit, &rates);
+                    prop_assert_eq!(&found, &expected, "{} {:?}", measure, rates);
+                }
             }
         }
     }

@@ -133,6 +133,7 @@ fn attempt(
         Some(last) if last.version == version => (last.tree, last.kept),
         Some(_) | None => (tree(&transaction)?, Kept::default()),
     };
+    let before = tree.size();
     let mut pass = Pass::over(&transaction, tree, kept)?;
     let mut judged = Vec::with_capacity(group.changes.len());
     for (change, salt) in group.changes.iter().zip(&group.salts) {
@@ -148,6 +149,7 @@ fn attempt(
     if !steps.is_empty() {
         memory.months.take(tree.size(), steps);
     }
+    memory.months.committed(before, tree.size());
     memory.last = Some(Last { version, tree, kept });
     Ok(judged)
 }

@@ -113,6 +113,12 @@ impl SqliteStore {
         self.months.settled()
     }
 
+    /// Whether a start would take sums by month from the file beside the store.
+    #[cfg(test)]
+    pub fn sums_by_month_are_saved(&self) -> bool {
+        self.months.are_saved()
+    }
+
     /// Answers a question of several statements from one snapshot.
     async fn read<T: Send + 'static>(
         &self,

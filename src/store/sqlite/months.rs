@@ -8,6 +8,7 @@
 mod ask;
 mod days;
 mod read;
+mod saved;
 mod take;
 
 use std::collections::{HashSet, VecDeque};
@@ -72,7 +73,19 @@ pub struct Months {
     upto: AtomicU64,
     /// How often days were read.
     attempts: AtomicU64,
+    /// What this process has written to the ledger; none yet if nothing.
+    written: Mutex<Option<Written>>,
     stopped: AtomicBool,
+}
+
+/// What one process has written to the ledger.
+#[derive(Clone, Copy)]
+struct Written {
+    /// The ledger's size before the first transaction and after the last.
+    from: u64,
+    upto: u64,
+    /// Whether nobody else has written in between.
+    alone: bool,
 }
 
 #[derive(Default)]
@@ -81,6 +94,8 @@ struct Held {
     cube: Option<Cube>,
     /// Reports whose orders are counted in it.
     counted: HashSet<String>,
+    /// The ledger's size when it was read.
+    read_at: u64,
     /// Whether there were too many, or one that does not fit; then nothing is kept any more.
     given_up: bool,
     /// Months whose days are being read, and those that have too many.
@@ -115,6 +130,7 @@ impl Months {
             durable: AtomicU64::new(0),
             upto: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
+            written: Mutex::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -137,6 +153,25 @@ impl Months {
         self.changed.notify_all();
     }
 
+    /// Says that a transaction is durable, before which the ledger had one size and now has another.
+    /// If others have written since the one before it, everything is read anew.
+    pub fn committed(&self, before: u64, after: u64) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = match *written {
+            None => Written { from: before, upto: after, alone: true },
+            Some(Written { from, upto, alone }) => {
+                Written { from, upto: after, alone: alone && upto == before }
+            }
+        };
+        let others = written.is_some_and(|written| written.upto != before);
+        *written = Some(now);
+        drop(written);
+        if others {
+            self.inbox.lock().unwrap_or_else(PoisonError::into_inner).lost = true;
+            self.changed.notify_all();
+        }
+    }
+
     /// Says that what became of a transaction is not known.
     pub fn lost(&self) {
         self.announced.store(0, Ordering::SeqCst);
@@ -153,10 +188,17 @@ impl Months {
         self.changed.notify_all();
     }
 
-    /// Reads the sums, then takes in what comes, until told to stop. Runs on a thread of its own.
+    /// Reads the sums, then takes in what comes, until told to stop, and writes them down. Runs on a
+    /// thread of its own.
     pub fn keep(&self) {
         let mut listed = Listed::default();
-        self.read_anew(&mut listed);
+        match self.restored() {
+            Some((size, restored)) => {
+                *self.held_to_change() = restored;
+                self.upto.store(size, Ordering::SeqCst);
+            }
+            None => self.read_anew(&mut listed),
+        }
         loop {
             let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
             // Questions wait for this; under the lock, so that none misses it.
@@ -164,7 +206,12 @@ impl Months {
             while !inbox.lost && inbox.waiting.is_empty() && !self.stopped() {
                 inbox = self.changed.wait(inbox).unwrap_or_else(PoisonError::into_inner);
             }
-            if self.stopped() {
+            if self.stopped() && (inbox.lost || inbox.waiting.is_empty()) {
+                let lost = inbox.lost;
+                drop(inbox);
+                if !lost {
+                    self.save();
+                }
                 return;
             }
             let lost = std::mem::take(&mut inbox.lost);
@@ -192,6 +239,12 @@ impl Months {
         let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.changed.wait_while(inbox, behind).unwrap_or_else(PoisonError::into_inner));
         self.held().cube.is_some()
+    }
+
+    /// Whether a start would take the sums from the file beside the store.
+    #[cfg(test)]
+    pub fn are_saved(&self) -> bool {
+        self.restored().is_some()
     }
 
     fn stopped(&self) -> bool {

@@ -117,5 +117,29 @@ async fn sums_by_month_are_as_current_as_the_cells() {
     committed(&store, change(6, vec![], vec![Write::Put(abandoned)])).await;
     assert_eq!(lines_if_alike(&store).await, 6);
     drop(store);
-    assert_eq!(lines_if_alike(&open()).await, 6);
+
+    // Nothing was written since: the sums are those of the file.
+    let store = open();
+    assert_eq!(lines_if_alike(&store).await, 6);
+    assert!(store.sums_by_month_are_saved());
+    let file = place.0.path().join("puente.db-months");
+    let before = std::fs::read(&file).unwrap();
+    // Another process looks at the store and has read it before more is written.
+    let other = open();
+    assert_eq!(lines_if_alike(&other).await, 6);
+    append(&store, 9, "p", &["L9 O9 SALE - A 1 1 2026-03-02T00:00:00Z"]).await;
+    assert_eq!(lines_if_alike(&store).await, 7);
+    drop(other);
+    assert!(!store.sums_by_month_are_saved());
+    drop(store);
+    // A file of an earlier moment, and one that is torn, are not looked at.
+    let after = std::fs::read(&file).unwrap();
+    for (other, stands) in
+        [(&before[..], false), (&after[..after.len() - 1], false), (&after, true)]
+    {
+        std::fs::write(&file, other).unwrap();
+        let store = open();
+        assert_eq!(store.sums_by_month_are_saved(), stands);
+        assert_eq!(lines_if_alike(&store).await, 7);
+    }
 }

@@ -44,7 +44,7 @@ impl Months {
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             let much = cube.sums() > MOST;
-            let mut held = Held { cube: Some(cube), counted, ..Held::default() };
+            let mut held = Held { cube: Some(cube), counted, read_at: size, ..Held::default() };
             if fits.is_err() || much {
                 give_up(&mut held);
             }
