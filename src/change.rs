@@ -5,12 +5,14 @@
 //! applies them. It knows no SQL and no transport.
 
 mod batch;
+mod due;
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
-pub use batch::{CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, ReadyLine};
+pub use batch::{
+    CellKey, Goods, LineBatch, LineListing, LineRow, LineTexts, OrderCounts, ReadyLine,
+};
+pub use due::{NEVER, due};
 
 use crate::domain::explanation::Explanation;
 use crate::domain::partner::PartnerId;
@@ -43,6 +45,10 @@ pub enum Kind {
     Marks,
     /// What customs found about an item, or about a listing's undeclared sales; key is theirs.
     Finding,
+    /// What an exporter used of bounded regimes in a year; key is `CUIT/YEAR/CURRENCY`.
+    RegimeYear,
+    /// The settlement of an item of a declaration; key is that of the item.
+    Settlement,
     /// A sales report; key is a UUID derived from marketplace, period and revision.
     Report,
     /// A month that takes no more sale lines; key is `YYYY-MM`.
@@ -54,7 +60,7 @@ pub enum Kind {
 }
 
 /// Every kind, for suites and migrations' checks.
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 16] = [
     Kind::Partner,
     Kind::Exporter,
     Kind::Verification,
@@ -65,6 +71,8 @@ pub const KINDS: [Kind; 14] = [
     Kind::LateFact,
     Kind::Marks,
     Kind::Finding,
+    Kind::RegimeYear,
+    Kind::Settlement,
     Kind::Report,
     Kind::ClosedMonth,
     Kind::ReferenceTable,
@@ -85,6 +93,8 @@ impl Kind {
             Kind::LateFact => "late_facts",
             Kind::Marks => "marks",
             Kind::Finding => "findings",
+            Kind::RegimeYear => "regime_years",
+            Kind::Settlement => "settlements",
             Kind::Report => "sales_reports",
             Kind::ClosedMonth => "closed_months",
             Kind::ReferenceTable => "reference_tables",
@@ -105,6 +115,8 @@ impl Kind {
             Kind::LateFact => "lateFacts",
             Kind::Marks => "marks",
             Kind::Finding => "findings",
+            Kind::RegimeYear => "regimeYears",
+            Kind::Settlement => "settlements",
             Kind::Report => "salesReports",
             Kind::ClosedMonth => "closedPeriods",
             Kind::ReferenceTable => "referenceTables",
@@ -127,18 +139,15 @@ impl Kind {
             Kind::Marks => &["report", "late_fact"],
             Kind::Finding => &["listing"],
             Kind::Report => &["period_start", "period_end"],
-            Kind::Declaration | Kind::ClosedMonth | Kind::ReferenceTable | Kind::Revocation => &[],
+            Kind::Settlement => &["exporter_cuit", "due"],
+            Kind::Declaration
+            | Kind::RegimeYear
+            | Kind::ClosedMonth
+            | Kind::ReferenceTable
+            | Kind::Revocation => &[],
         }
     }
 }
-
-/// The value of a column `due`: the day, or one that never comes.
-pub fn due(day: Option<Date>) -> String {
-    day.map_or_else(|| NEVER.to_owned(), |day| day.to_string())
-}
-
-/// The value of a column `due` where the calendar changes nothing.
-pub const NEVER: &str = "9999-12-31";
 
 /// A document as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,17 +255,6 @@ pub enum Write {
     },
     /// Counts a sale (its place among all lines), and what takes it back, as was said by hand.
     Rematch(u64, Rematch),
-}
-
-/// The orders of a report: distinct pairs of order and listing over its lines of kind SALE.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OrderCounts {
-    /// Key of the report.
-    pub report: String,
-    /// How many there are.
-    pub orders: u64,
-    /// Rollup cells with lines that repeat an order of an earlier line, and how many do.
-    pub repeats: Vec<(u64, u64)>,
 }
 
 /// What became of one line that was not plainly accepted.

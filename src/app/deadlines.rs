@@ -6,6 +6,7 @@
 
 mod exporters;
 mod listings;
+mod settlements;
 
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Met {
     pub exporters: usize,
     /// Listings that were judged anew and changed.
     pub listings: usize,
+    /// Settlements that are overdue from today on.
+    pub settlements: usize,
 }
 
 impl App {
@@ -49,7 +52,7 @@ impl App {
         loop {
             let met = self.meet_deadlines().await;
             if met != Met::default() {
-                tracing::info!(met.exporters, met.listings, "deadlines met");
+                tracing::info!(met.exporters, met.listings, met.settlements, "deadlines met");
             }
             tokio::select! {
                 () = self.deadlines.0.notified() => {}
@@ -64,6 +67,7 @@ impl App {
             exporters: told("exporters", self.turn_exporters().await),
             listings: told("rules", self.apply_rules().await)
                 + told("listings", self.judge_due_listings().await),
+            settlements: told("settlements", self.raise_settlements().await),
         }
     }
 }

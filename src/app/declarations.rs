@@ -8,6 +8,7 @@ pub mod bulk;
 mod goods;
 pub mod questions;
 pub mod shipments;
+mod simple;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,8 +82,9 @@ impl App {
     /// Registers a declaration with all its items.
     ///
     /// # Errors
-    /// `NOT_CUSTOMS`, `NO_DELEGATION`, `DECLARATION_EXISTS` (metadata `name`); of an item `UNKNOWN_LISTING`,
-    /// `UNKNOWN_SKU`, `AMBIGUOUS_SKU`, `LISTING_MISMATCH`, `UNIT_MISMATCH`.
+    /// `NOT_CUSTOMS`, `NO_DELEGATION`, `DECLARATION_EXISTS` (metadata `name`); of an item
+    /// `UNKNOWN_LISTING`, `UNKNOWN_SKU`, `AMBIGUOUS_SKU`, `LISTING_MISMATCH`, `UNIT_MISMATCH`,
+    /// `SIMPLE_REGIME_LIMIT`, `SIMPLE_REGIME_CURRENCY`.
     pub async fn register_declaration(
         &self,
         caller: &Caller,
@@ -109,10 +111,11 @@ impl App {
                 Declaration::register(number, new.terms, caller.partner().clone(), self.env.now());
             let mut items = BTreeMap::new();
             let mut used = BTreeSet::new();
+            let mut years = self.year_book(std::iter::once((number, new.terms))).await?;
             for (place, item) in new.items.iter().enumerate() {
-                let declared = listings
-                    .declare(number, &new.terms, item)
-                    .at(&format!("declaration.items[{place}]"))?;
+                let within = format!("declaration.items[{place}]");
+                let declared = listings.declare(number, &new.terms, item).at(&within)?;
+                years.declare(&declaration, None, &declared).at(&within)?;
                 used.insert(declared.listing.clone());
                 items.insert(declared.item, declared);
             }
@@ -127,6 +130,10 @@ impl App {
             let (mut expect, draft) = mandates.act(draft, [exporter]);
             expect.push(own);
             expect.extend(used.iter().filter_map(|key| listings.stands(key)));
+            for (year, write) in years.changes()? {
+                expect.push(year);
+                writes.push(write);
+            }
             let answer = Shown::whole(declaration, 1, items.into_values());
             Ok(Plan { answer, expect, writes, draft })
         })
@@ -136,7 +143,7 @@ impl App {
     /// Amends a declaration; the answer holds the items that `wish` names.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `STALE_ETAG`, and those of [`Declaration::amend`].
+    /// `NOT_FOUND`, `STALE_ETAG`, `SIMPLE_REGIME_LIMIT`, and those of [`Declaration::amend`].
     pub async fn amend_declaration(
         &self,
         caller: &Caller,
@@ -152,12 +159,22 @@ impl App {
             let before = self.items_of(number, wished).await?;
             let mut items = before.clone();
             let (by, at) = (caller.partner(), self.env.now());
+            let of = (number, declaration.terms);
+            let mut years = self.year_book(std::iter::once(of)).await?;
             let changed = declaration.amend(&mut items, wish, by, at)?;
+            for (number, item) in &items {
+                years.declare(&declaration, before.get(number), item).at("items")?;
+            }
             let draft = about(EntryKind::DeclarationAmended, &declaration)
                 .fact("revision", declaration.revision())
                 .fact("changed", changed);
             let act = mandates.act(draft, [declaration.terms.exporter]);
-            changed_together(declaration, version, changed, before, items, act)
+            let mut plan = changed_together(declaration, version, changed, before, items, act)?;
+            for (year, write) in years.changes()? {
+                plan.expect.push(year);
+                plan.writes.push(write);
+            }
+            Ok(plan)
         })
         .await
     }
@@ -191,8 +208,17 @@ impl App {
             let draft = about(EntryKind::ShipmentRecorded, &declaration)
                 .fact("shipments", recorded)
                 .fact("state", declaration.state());
+            let opened = items
+                .iter()
+                .filter_map(|(number, item)| {
+                    self.open_settlement(before.get(number), item).transpose()
+                })
+                .collect::<Result<Vec<_>>>()?;
             let act = mandates.act(draft, [declaration.terms.exporter]);
-            changed_together(declaration, version, recorded > 0, before, items, act)
+            let mut plan =
+                changed_together(declaration, version, recorded > 0, before, items, act)?;
+            plan.writes.extend(opened);
+            Ok(plan)
         })
         .await
     }

@@ -30,6 +30,7 @@ pub mod reference;
 pub mod reports;
 pub mod revisions;
 pub mod sellers;
+pub mod settlements;
 pub mod small_groups;
 pub mod sync;
 pub mod verifications;
@@ -114,6 +115,8 @@ impl App {
             | Kind::LateFact
             | Kind::Marks
             | Kind::Finding
+            | Kind::RegimeYear
+            | Kind::Settlement
             | Kind::Report
             | Kind::ClosedMonth => Ok(()),
         }

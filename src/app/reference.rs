@@ -17,7 +17,9 @@ use crate::change::Kind;
 use crate::domain::reference::{Nomenclature, ReferenceRow, ReferenceTable};
 use crate::domain::requirements::Requirements;
 use crate::domain::rule_table;
-pub use crate::domain::rule_table::CERTIFICATES;
+pub use crate::domain::rule_table::{CERTIFICATES, EXPORTA_SIMPLE, SETTLEMENT_TERMS};
+use crate::domain::settlement::SettlementTerms;
+use crate::domain::simple_regime::SimpleRegimes;
 use crate::error::{Error, FieldViolation, Result};
 use crate::ledger::{Draft, EntryKind};
 use crate::store::Store;
@@ -39,6 +41,10 @@ pub struct Tables {
     pub nomenclature: Nomenclature,
     /// Who clears which goods and certifies them, from table `certificates`.
     pub requirements: Requirements,
+    /// How much may be exported under simplified regimes, from table `exporta_simple`.
+    pub simple_regimes: SimpleRegimes,
+    /// How long there is to settle proceeds, from table `settlement_terms`.
+    pub settlement_terms: SettlementTerms,
 }
 
 impl Reference {
@@ -56,6 +62,10 @@ impl Reference {
             match table.id.as_str() {
                 NCM => tables.nomenclature = Nomenclature::from_table(&table),
                 CERTIFICATES => tables.requirements = readable(Requirements::read(&table)),
+                EXPORTA_SIMPLE => tables.simple_regimes = readable(SimpleRegimes::read(&table)),
+                SETTLEMENT_TERMS => {
+                    tables.settlement_terms = readable(SettlementTerms::read(&table));
+                }
                 _ => {}
             }
             tables.by_id.insert(table.id.clone(), Arc::new(table));

@@ -221,6 +221,8 @@ pub(super) fn already_there(kind: Kind, key: &str) -> Error {
         | Kind::LateFact
         | Kind::Marks
         | Kind::Finding
+        | Kind::RegimeYear
+        | Kind::Settlement
         | Kind::ReferenceTable
         | Kind::Revocation => ("ALREADY_EXISTS", "there is one already: read that one"),
     };
@@ -242,6 +244,8 @@ pub(super) fn too_many(kind: Kind, most: u32) -> Error {
         | Kind::Marks
         | Kind::Delegation
         | Kind::Finding
+        | Kind::RegimeYear
+        | Kind::Settlement
         | Kind::ReferenceTable
         | Kind::Revocation => ("TOO_MANY", "of these are there: close one"),
     };
@@ -264,6 +268,8 @@ fn wrong_state(kind: Kind, key: &str, state: &str) -> Error {
         | Kind::Marks
         | Kind::Delegation
         | Kind::Finding
+        | Kind::RegimeYear
+        | Kind::Settlement
         | Kind::ClosedMonth
         | Kind::ReferenceTable
         | Kind::Revocation => "WRONG_STATE",

@@ -228,6 +228,17 @@ impl LineTexts {
     }
 }
 
+/// The orders of a report: distinct pairs of order and listing over its lines of kind SALE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderCounts {
+    /// Key of the report.
+    pub report: String,
+    /// How many there are.
+    pub orders: u64,
+    /// Rollup cells with lines that repeat an order of an earlier line, and how many do.
+    pub repeats: Vec<(u64, u64)>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ mod report;
 mod request_id;
 mod rules;
 mod serve;
+mod settlement;
 mod sync;
 mod token;
 mod verification;
@@ -80,6 +81,8 @@ enum Command {
     Declaration(declaration::Declaration),
     #[command(subcommand)]
     Delegation(delegation::Delegation),
+    #[command(subcommand)]
+    Settlement(settlement::Settlement),
     #[command(subcommand)]
     Report(report::Report),
     #[command(subcommand)]
@@ -152,6 +155,7 @@ async fn run(command: Command) -> Outcome {
         Command::Certificate(certificate) => certificate.run().await,
         Command::Declaration(declaration) => declaration.run().await,
         Command::Delegation(delegation) => delegation.run().await,
+        Command::Settlement(settlement) => settlement.run().await,
         Command::Report(report) => report.run().await,
         Command::Period(period) => period.run().await,
         Command::Ledger(ledger) => ledger.run().await,

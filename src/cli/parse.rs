@@ -157,6 +157,12 @@ words! {
         ["EXW", "FCA", "CPT", "CIP", "DAP", "DPU", "DDP", "FAS", "FOB", "CFR", "CIF"];
     /// How far a declared item is.
     item_state: customs::v1::ItemState, "ITEM_STATE_", ["DECLARED", "SHIPPED"];
+    /// How far a settlement is.
+    settlement_state: customs::v1::SettlementState, "SETTLEMENT_STATE_",
+        ["DUE", "PARTIAL", "CERTIFIED", "OVERDUE"];
+    /// Who reports a settlement.
+    settlement_reporter: customs::v1::SettlementReporter, "SETTLEMENT_REPORTER_",
+        ["CUSTOMS", "BANK"];
     /// The kind of a sale line.
     kind: sales::v1::LineKind, "LINE_KIND_",
         ["SALE", "RETURN", "REFUND", "CANCELLATION", "ADJUSTMENT"];

@@ -47,6 +47,8 @@ pub mod role;
 pub mod rule_table;
 pub mod sale;
 pub mod scope;
+pub mod settlement;
+pub mod simple_regime;
 pub mod size_class;
 pub mod sold_at;
 pub mod summary;

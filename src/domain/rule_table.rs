@@ -1,15 +1,23 @@
 //! Reference tables that rules are made of: their names, and what is wrong with their rows.
 //!
 //! Enters: a table as it is to be loaded. Leaves: every fault of its rows, each with its column.
-//! What the rules say stands with them, in [`requirements`](super::requirements).
+//! What the rules say stands with them, as in [`requirements`](super::requirements).
 
 use std::collections::BTreeMap;
 
 use super::reference::{ReferenceRow, ReferenceTable};
 use super::requirements::Requirements;
+use super::settlement::SettlementTerms;
+use super::simple_regime::SimpleRegimes;
 
 /// The table that says which goods need whose clearance and certificates.
 pub const CERTIFICATES: &str = "certificates";
+
+/// The table of limits of simplified regimes.
+pub const EXPORTA_SIMPLE: &str = "exporta_simple";
+
+/// The table of the days in which proceeds are to be settled.
+pub const SETTLEMENT_TERMS: &str = "settlement_terms";
 
 /// The attribute that says which act a row rests on.
 pub const SOURCE: &str = "source";
@@ -36,6 +44,12 @@ pub fn faults(table: &ReferenceTable) -> Vec<RowFault> {
             faults.extend(overlaps(&table.rows));
             faults
         }
+        EXPORTA_SIMPLE => SimpleRegimes::read(table).1,
+        SETTLEMENT_TERMS => {
+            let mut faults = SettlementTerms::read(table).1;
+            faults.extend(overlaps(&table.rows));
+            faults
+        }
         _ => Vec::new(),
     };
     faults.sort_by_key(|fault| fault.row);
@@ -52,6 +66,26 @@ pub(super) fn tariff_prefix(row: &ReferenceRow) -> Result<String, CellFault> {
     } else {
         Err(("code", format!("{} is not 2 to 8 digits of the tariff", row.code)))
     }
+}
+
+/// The attributes of these names, all of which must be there, and no others.
+pub(super) fn attributes<'r, const N: usize>(
+    row: &'r ReferenceRow,
+    names: [&str; N],
+) -> Result<[&'r str; N], CellFault> {
+    if let Some(other) = row.attributes.keys().find(|name| !names.contains(&name.as_str())) {
+        let words = format!("{other} is not known here; {} are", names.join(", "));
+        return Err(("attributes", words));
+    }
+    let mut values = [""; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        *value = row
+            .attributes
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| ("attributes", format!("{name} must be given")))?;
+    }
+    Ok(values)
 }
 
 /// Rows of one beginning of tariff codes that hold on some of the same days, however the points

@@ -111,6 +111,10 @@ kinds! {
     SalesRematched = "sales.rematched",
     /// Stock of an item was not sold or brought back in time.
     ItemOverdue = "item.overdue",
+    /// Proceeds of an exported item were reported to be settled.
+    SettlementRecorded = "settlement.recorded",
+    /// The time to settle the proceeds of an exported item is over.
+    SettlementOverdue = "settlement.overdue",
     /// A sales report was opened.
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.

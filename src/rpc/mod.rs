@@ -19,6 +19,7 @@ pub mod reference;
 pub mod registry;
 pub mod sales;
 pub mod sellers;
+pub mod settlements;
 pub mod wire;
 
 use tonic_health::ServingStatus;
@@ -33,6 +34,7 @@ use crate::proto::puente::clearance::v1::clearance_service_server::ClearanceServ
 use crate::proto::puente::customs::v1::declaration_service_server::DeclarationServiceServer;
 use crate::proto::puente::customs::v1::delegation_service_server::DelegationServiceServer;
 use crate::proto::puente::customs::v1::reconciliation_service_server::ReconciliationServiceServer;
+use crate::proto::puente::customs::v1::settlement_service_server::SettlementServiceServer;
 use crate::proto::puente::ledger::v1::ledger_service_server::LedgerServiceServer;
 use crate::proto::puente::listings::v1::listing_service_server::ListingServiceServer;
 use crate::proto::puente::reference::v1::reference_service_server::ReferenceServiceServer;
@@ -58,6 +60,7 @@ use reference::Reference;
 use registry::Registry;
 use sales::SalesReports;
 use sellers::Sellers;
+use settlements::Settlements;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -115,6 +118,7 @@ fn add(handlers: &mut Handlers, services: &Services) {
         .add(DeclarationServiceServer::new(Declarations::new(app(), pages())))
         .add(DelegationServiceServer::new(Delegations::new(app(), pages())))
         .add(ReconciliationServiceServer::new(Reconciliations::new(app(), pages())))
+        .add(SettlementServiceServer::new(Settlements::new(app(), pages())))
         .add(ReferenceServiceServer::new(Reference::new(app(), pages())))
         .add(LedgerServiceServer::new(Ledger::new(ledger.clone())))
         .add(SalesReportServiceServer::new(SalesReports::new(app(), pages())))

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::goods::NamedListings;
+use super::simple::YearBook;
 use super::{NewItem, put_declaration, put_item};
 use crate::app::delegations::mandates::Mandates;
 use crate::app::sync::Rejected;
@@ -97,6 +98,10 @@ impl App {
                 !known.contains_key(&DeclaredItem::key_of(row.number, row.item.item))
             });
             let names = fresh.map(|row| &row.item.listing);
+            // Which row a declaration begins with is decided below.
+            let registered = held.values().map(|held| (held.value.number, held.value.terms));
+            let sent_terms = sent.rows.iter().map(|(_, row)| (row.number, row.terms));
+            let declared: Vec<_> = registered.chain(sent_terms).collect();
             let mut intake = Intake {
                 by: caller.partner(),
                 at: self.env.now(),
@@ -104,6 +109,7 @@ impl App {
                 listings: self.named_listings(caller, &mandates, marketplace, names).await?,
                 mandates,
                 declared_for: BTreeSet::new(),
+                years: self.year_book(declared.into_iter()).await?,
                 known,
                 used: BTreeSet::new(),
                 expect: Vec::new(),
@@ -114,7 +120,7 @@ impl App {
             for (number, rows) in &by_number {
                 intake.take(held.remove(number), rows)?;
             }
-            Ok(intake.plan())
+            intake.plan()
         })
         .await
     }
@@ -156,6 +162,7 @@ struct Intake<'a> {
     mandates: Mandates,
     /// The exporters of what is written.
     declared_for: BTreeSet<Cuit>,
+    years: YearBook,
     known: HashMap<String, DeclaredItem>,
     used: BTreeSet<String>,
     expect: Vec<Expect>,
@@ -180,11 +187,18 @@ impl Intake<'_> {
                 (Declaration::register(first.number, first.terms, by, self.at), 0)
             }
         };
+        let kept = self.years.keep(&declaration);
         let mut fresh: BTreeMap<ItemNumber, (i64, DeclaredItem)> = BTreeMap::new();
         for (number, row) in &rows {
             let came = fresh.get(&row.item.item).map(|(_, item)| item);
             match self.judge(&declaration.terms, row, came) {
-                Ok(Some(item)) => drop(fresh.insert(item.item, (*number, item))),
+                Ok(Some(item)) => match self.years.declare(&declaration, None, &item) {
+                    Ok(()) => drop(fresh.insert(item.item, (*number, item))),
+                    Err(fault) => {
+                        let fault = fault.at("declaration.items[0]");
+                        self.rejected.push(rejected(*number, fault));
+                    }
+                },
                 Ok(None) => self.answer.unchanged += 1,
                 Err(fault) => self.rejected.push(rejected(*number, fault)),
             }
@@ -197,6 +211,7 @@ impl Intake<'_> {
             declaration.items = count;
             self.answer.registered += 1;
         } else if let Err(fault) = declaration.extend(count, self.by, self.at) {
+            self.years.restore(kept);
             let rows = fresh.into_values();
             self.rejected.extend(rows.map(|(number, _)| rejected(number, fault.clone())));
             return Ok(());
@@ -282,7 +297,11 @@ impl Intake<'_> {
         self.known.get(&DeclaredItem::key_of(row.number, row.item.item))
     }
 
-    fn plan(mut self) -> Plan<Registered> {
+    fn plan(mut self) -> Result<Plan<Registered>> {
+        for (year, write) in self.years.changes()? {
+            self.expect.push(year);
+            self.writes.push(write);
+        }
         self.expect.extend(self.used.iter().filter_map(|key| self.listings.stands(key)));
         let mut answer = self.answer;
         (answer.rejected, answer.rejected_rows) = listed(self.rejected);
@@ -294,7 +313,7 @@ impl Intake<'_> {
             .fact("rejected", answer.rejected);
         let (stand, draft) = self.mandates.act(draft, self.declared_for);
         self.expect.extend(stand);
-        Plan { answer, expect: self.expect, writes: self.writes, draft }
+        Ok(Plan { answer, expect: self.expect, writes: self.writes, draft })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::app::sync::Rejected;
 use crate::app::write::{Intent, Plan, Written};
 use crate::domain::caller::Caller;
 use crate::domain::customs_declaration::{
-    Declaration, DeclaredItem, ItemNumber, NewShipment, unknown_item,
+    Declaration, DeclaredItem, ItemNumber, ItemState, NewShipment, unknown_item,
 };
 use crate::domain::declaration::DeclarationNumber;
 use crate::domain::fault::Fault;
@@ -76,16 +76,22 @@ impl App {
             let mut shipped_for = BTreeSet::new();
             for (number, rows) in &by_number {
                 let mut declaration = held.remove(number);
-                let mut touched = BTreeSet::new();
+                let (mut touched, mut opened) = (BTreeSet::new(), BTreeSet::new());
                 for (place, row) in rows {
                     let declaration = declaration.as_mut().map(|held| &mut held.value);
+                    let key = DeclaredItem::key_of(row.number, row.item);
+                    let first =
+                        known.get(&key).is_some_and(|item| item.state() == ItemState::Declared);
                     let ship = |declaration: &mut Declaration, item: &mut DeclaredItem| {
                         declaration.ship(item, &row.shipment, by, at)
                     };
                     match on_item(declaration, &mut known, row, ship) {
                         Ok(true) => {
                             answer.recorded += 1;
-                            touched.insert(DeclaredItem::key_of(row.number, row.item));
+                            if first {
+                                opened.insert(key.clone());
+                            }
+                            touched.insert(key);
                         }
                         Ok(false) => answer.unchanged += 1,
                         Err(fault) => left_out.push(rejected(*place, fault)),
@@ -96,6 +102,9 @@ impl App {
                     expect.push(own);
                     writes.push(write);
                     shipped_for.insert(held.value.terms.exporter);
+                }
+                for item in opened.iter().filter_map(|key| known.get(key)) {
+                    writes.extend(self.open_settlement(None, item)?);
                 }
                 for item in touched.iter().filter_map(|key| known.get(key)) {
                     writes.push(put_item(item)?);

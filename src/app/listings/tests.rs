@@ -17,7 +17,7 @@ const STRANGER: &str = "33693450239";
 pub(in crate::app) async fn stage() -> Stage {
     let stage = Stage::set().await;
     let operator = "operator".parse().unwrap();
-    assert_eq!(stage.app.load_builtin_tables(&operator).await.unwrap(), 9);
+    assert_eq!(stage.app.load_builtin_tables(&operator).await.unwrap(), 11);
     assert_eq!(stage.app.load_builtin_tables(&operator).await.unwrap(), 0);
     let rows = vec![row(2, SELLER, fact("2026-01-01", None))];
     sync(&stage, SyncMode::Delta, rows).await.unwrap();

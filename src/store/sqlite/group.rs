@@ -1,8 +1,7 @@
 //! One durable transaction for a group of changes.
 //!
-//! Enters: a [`Group`]. Leaves: what became of each change, in order. The order
-//! of the steps is the design: judge, write, append the entry, remember the
-//! request, move the head, commit, and only then answer.
+//! Enters: a [`Group`]. Leaves: what became of each change, in order. The order of the steps is
+//! the design: judge, write, append the entry, remember the request, move the head, commit, answer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -290,6 +289,8 @@ impl<'c> Pass<'c> {
                     | Kind::LateFact
                     | Kind::Marks
                     | Kind::Finding
+                    | Kind::RegimeYear
+                    | Kind::Settlement
                     | Kind::ReferenceTable
                     | Kind::Revocation => Ok(()),
                 }

@@ -163,8 +163,11 @@ fn what_is_due_is_found_by_its_index_alone() {
     let path = folder.path().join("puente.db");
     drop(SqliteStore::open(&path).unwrap());
     let connection = connect(&path, read_only()).unwrap();
-    for (kind, index) in [(Kind::Listing, "listings_by_due"), (Kind::Exporter, "exporters_by_due")]
-    {
+    for (kind, index) in [
+        (Kind::Listing, "listings_by_due"),
+        (Kind::Exporter, "exporters_by_due"),
+        (Kind::Settlement, "settlements_by_due"),
+    ] {
         let sql = format!("EXPLAIN QUERY PLAN {}", documents::due_sql(kind));
         let mut statement = connection.prepare(&sql).unwrap();
         let plan: Vec<String> = statement
