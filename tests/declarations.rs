@@ -208,3 +208,93 @@ async fn an_article_of_two_marketplaces_needs_to_be_told_whose_it_is() {
     assert!(ran.code == 1 && ran.err.starts_with("error: SCOPE_MISSING: "), "{ran:?}");
     desk.stage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn customs_reconciles_explains_and_matches_by_its_commands() {
+    let desk = Desk::open().await;
+    let declared = [COLUMNS.to_owned(), row(ONE, 1, "W-1"), row(TWO, 1, "W-1")];
+    desk.push("declarations", &desk.file("declarations.csv", &declared), &[]).await;
+    let left = [
+        "declaration,item,shipped_quantity,shipped_on,reference,post_shipment".to_owned(),
+        format!("{ONE},1,60,2026-03-01,,true"),
+        format!("{TWO},1,30,2026-03-01,,true"),
+    ];
+    desk.push("shipments", &desk.file("shipments.csv", &left), &[]).await;
+    // Bottles of 0.75 litres, of which 88 name nothing.
+    let sold = [
+        "line_id,order_id,kind,original_line_id,sku,quantity,unit_price,currency,sold_at,\
+         destination,declaration,declaration_item"
+            .to_owned(),
+        "S1,O1,SALE,,W-1,90,10,CNY,2026-05-07T10:00:00+08:00,,,".to_owned(),
+        "R1,O1,RETURN,S1,W-1,2,10,CNY,2026-05-08T10:00:00+08:00,,,".to_owned(),
+        format!("S2,O2,SALE,,W-1,10,10,CNY,2026-05-09T10:00:00+08:00,,{TWO},1"),
+        "S3,O3,SALE,,W-2,4,10,CNY,2026-05-09T10:00:00+08:00,,,".to_owned(),
+    ];
+    let file = desk.file("sales.csv", &sold);
+    let args = ["push", "sales", file.to_str().unwrap(), "--period", "2026-05-01..2026-05-31"];
+    let ran = desk.run_as("marketplace", &args).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+
+    // The 66 litres that name nothing fill the older item first.
+    let states = async |partner: &str, args: &[&str]| {
+        let ran = desk.run_as(partner, &[&["reconcile"], args].concat()).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let answer = json(&ran);
+        let list = answer.get("items").or(answer.get("discrepancies")).unwrap().clone();
+        let told = |one: &Value| {
+            let state = one["state"].as_str().unwrap().replace("RECONCILIATION_STATE_", "");
+            let name = one["declaration"].as_str().unwrap().replace("declarations/", "");
+            format!("{name} {state} {}", one["stockQuantity"]["value"].as_str().unwrap())
+        };
+        list.as_array().unwrap().iter().map(told).collect::<Vec<_>>()
+    };
+    let (at, day) = ("--at", "2026-06-01");
+    assert_eq!(states("customs", &[ONE, at, day]).await, [format!("{ONE} BALANCED 0")]);
+    assert_eq!(states("auditor", &[TWO, at, day]).await, [format!("{TWO} OPEN_STOCK 16.5")]);
+    assert_eq!(
+        states("marketplace", &[TWO, at, "2028-01-01"]).await,
+        [format!("{TWO} OVERDUE 16.5")]
+    );
+    assert_eq!(states("customs", &[at, day]).await, [" UNDECLARED -3"]);
+    let open = ["--state", "open-stock", at, day, "--marketplace", "marketplace"];
+    assert_eq!(states("customs", &open).await, [format!("{TWO} OPEN_STOCK 16.5")]);
+
+    let explain = |number: &'static str, quantity: &'static str| {
+        let why = ["--cause", "damage", "--quantity", quantity, "--evidence", "survey report 7"];
+        [&["reconcile", "explain", number, "1"][..], &why].concat()
+    };
+    let ran = desk.run_as("customs", &explain(ONE, "1")).await;
+    assert!(ran.code == 1 && ran.err.starts_with("error: ILLEGAL_TRANSITION: "), "{ran:?}");
+    let ran = desk.run_as("customs", &explain(TWO, "17")).await;
+    assert!(ran.code == 1 && ran.err.starts_with("error: EXPLAINS_TOO_MUCH: "), "{ran:?}");
+    let ran = desk.run_as("customs", &[&explain(TWO, "16.5")[..], &["--dry-run"]].concat()).await;
+    assert!(ran.code == 0 && json(&ran)["receipt"].is_null(), "{ran:?}");
+    let ran = desk.run_as("marketplace", &explain(TWO, "16.5")).await;
+    assert!(ran.code == 1 && ran.err.starts_with("error: SCOPE_MISSING: "), "{ran:?}");
+
+    let rematch =
+        ["reconcile", "rematch", "S1", "--marketplace", "marketplace", "--reason", "books"];
+    let to = [&rematch[..], &["--to", TWO, "--item", "1"]].concat();
+    let ran = desk.run_as("customs", &to).await;
+    assert_eq!(json(&ran)["lines"][0]["after"]["item"], 1, "{ran:?}");
+    assert_eq!(states("customs", &[TWO, at, day]).await, [format!("{TWO} OVERSOLD -43.5")]);
+    let listing = json(&ran)["listing"].as_str().unwrap().to_owned();
+    let ran = desk.run_as("customs", &["reconcile", "matches", &listing]).await;
+    assert_eq!(json(&ran)["rematches"][0]["lineId"], "S1", "{ran:?}");
+    assert_eq!(json(&ran)["matches"].as_array().unwrap().len(), 1, "{ran:?}");
+    let ran =
+        desk.run_as("customs", &["reconcile", "escalate", TWO, "1", "--reason", "ask them"]).await;
+    assert_eq!(json(&ran)["reconciliation"]["state"], "RECONCILIATION_STATE_ESCALATED", "{ran:?}");
+    let ran = desk.run_as("customs", &[&rematch[..], &["--give-back"]].concat()).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = desk.run_as("customs", &explain(TWO, "16.5")).await;
+    assert_eq!(json(&ran)["reconciliation"]["state"], "RECONCILIATION_STATE_EXPLAINED", "{ran:?}");
+    // Who handed it on, and why, is not for the marketplace.
+    let ran = desk.run_as("marketplace", &["reconcile", TWO]).await;
+    let escalation = &json(&ran)["items"][0]["escalation"];
+    assert_eq!(
+        (escalation["reason"].as_str(), escalation["escalatedBy"].as_str()),
+        (Some(""), Some(""))
+    );
+    desk.stage.stop().await;
+}

@@ -4,8 +4,10 @@
 use puente::cli::Client;
 use puente::proto::puente::access::v1::Role;
 use puente::proto::puente::customs::v1::declaration_service_client::DeclarationServiceClient;
+use puente::proto::puente::customs::v1::reconciliation_service_client::ReconciliationServiceClient;
 use puente::proto::puente::customs::v1::{
-    AmendDeclarationRequest, GetDeclarationRequest, Incoterm, ListDeclarationsRequest,
+    AmendDeclarationRequest, GetDeclarationRequest, GetReconciliationRequest, Incoterm,
+    ListDeclarationsRequest, ListDiscrepanciesRequest, ListMatchesRequest, ReconciliationState,
     RecordShipmentRequest, RegisterDeclarationRequest,
 };
 use puente::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
@@ -460,5 +462,45 @@ async fn for_a_broker_without_a_delegation_there_is_no_declaration() {
         (status.code(), reason(&status).as_str()),
         (Code::PermissionDenied, "NO_DELEGATION")
     );
+    world.stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marketplace_reconciles_its_own_items_only() {
+    let world = declared().await;
+    let (first, second) = (&world.first, &world.second);
+    let names = [format!("declarations/{FOREIGN}"), format!("declarations/{ABSENT}")];
+    let asked = |declaration| GetReconciliationRequest { declaration, ..Default::default() };
+    hidden!(
+        second,
+        names,
+        ReconciliationServiceClient.get_reconciliation(|declaration| asked(declaration))
+    );
+    let absent = format!("{}0", &world.listing.name[..world.listing.name.len() - 1]);
+    let listings = [world.listing.name.clone(), absent];
+    hidden!(
+        second,
+        listings,
+        ReconciliationServiceClient
+            .list_matches(|listing| ListMatchesRequest { listing, ..Default::default() })
+    );
+    let mixed = || asked(format!("declarations/{MIXED}"));
+    let own = ask!(second, ReconciliationServiceClient.get_reconciliation(mixed())).unwrap();
+    let skus: Vec<_> = own.items.iter().map(|item| item.sku.as_str()).collect();
+    assert_eq!(skus, ["SECOND"]);
+    let auditor = world.stage.client("auditor");
+    let all = ask!(auditor, ReconciliationServiceClient.get_reconciliation(mixed())).unwrap();
+    assert_eq!(all.items.len(), 2);
+    for (client, marketplace, found) in
+        [(second, "", 1), (second, FIRST, 0), (first, "", 2), (&auditor, "", 3)]
+    {
+        let request = ListDiscrepanciesRequest {
+            state: ReconciliationState::Declared.into(),
+            marketplace: marketplace.into(),
+            ..Default::default()
+        };
+        let told = ask!(client, ReconciliationServiceClient.list_discrepancies(request)).unwrap();
+        assert_eq!(told.discrepancies.len(), found);
+    }
     world.stage.stop().await;
 }

@@ -30,6 +30,7 @@ mod push_delegations;
 mod push_listings;
 mod push_sales;
 mod push_shipments;
+mod reconcile;
 mod report;
 mod request_id;
 mod rules;
@@ -79,6 +80,7 @@ enum Command {
     Certificate(certificate::Certificate),
     #[command(subcommand)]
     Declaration(declaration::Declaration),
+    Reconcile(reconcile::Reconcile),
     #[command(subcommand)]
     Delegation(delegation::Delegation),
     #[command(subcommand)]
@@ -154,6 +156,7 @@ async fn run(command: Command) -> Outcome {
         Command::Clear(clear) => clear.run().await,
         Command::Certificate(certificate) => certificate.run().await,
         Command::Declaration(declaration) => declaration.run().await,
+        Command::Reconcile(reconcile) => reconcile.run().await,
         Command::Delegation(delegation) => delegation.run().await,
         Command::Settlement(settlement) => settlement.run().await,
         Command::Report(report) => report.run().await,

@@ -163,6 +163,13 @@ words! {
     /// Who reports a settlement.
     settlement_reporter: customs::v1::SettlementReporter, "SETTLEMENT_REPORTER_",
         ["CUSTOMS", "BANK"];
+    /// Where a declared item stands.
+    reconciliation_state: customs::v1::ReconciliationState, "RECONCILIATION_STATE_",
+        ["DECLARED", "SHIPPED", "OPEN_STOCK", "BALANCED", "OVERSOLD", "OVERDUE", "EXPLAINED",
+         "ESCALATED", "UNDECLARED"];
+    /// Why stock is missing, or sales are above it.
+    discrepancy_cause: customs::v1::DiscrepancyCause, "DISCREPANCY_CAUSE_",
+        ["LOSS", "SAMPLE", "DAMAGE", "REIMPORT", "UNIT_ERROR"];
     /// The kind of a sale line.
     kind: sales::v1::LineKind, "LINE_KIND_",
         ["SALE", "RETURN", "REFUND", "CANCELLATION", "ADJUSTMENT"];

@@ -1,7 +1,8 @@
 //! Where items stand, which of them need somebody, and what was matched to what.
 //!
 //! Enters: a caller and filters. Leaves: accounts that the caller may see. A marketplace sees those
-//! of its own listings; what it may not see is as if it were not there.
+//! of its own listings, a broker those of exporters that delegated to it; what a caller may not see is
+//! as if it were not there.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +10,19 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::{Account, ListingAccounts, accounts};
-use crate::app::{App, Page, Versioned};
+use crate::app::{App, Page, Versioned, decode};
 use crate::change::Kind;
 use crate::domain::caller::{Caller, Visibility};
 use crate::domain::cuit::Cuit;
 use crate::domain::customs_declaration::{DeclaredItem, ItemNumber};
 use crate::domain::declaration::DeclarationNumber;
-use crate::domain::partner::PartnerId;
+use crate::domain::listing::Listing;
+use crate::domain::partner::{PartnerId, Role};
 use crate::domain::reconciliation::{ItemKey, ItemState, Share};
 use crate::domain::unit::Unit;
 use crate::error::{Error, Result};
 use crate::store::PageQuery;
-use crate::store::stock::{HeldRematch, RematchQuery, StockQuery};
+use crate::store::stock::{HeldRematch, ListingStock, RematchQuery, StockQuery};
 
 /// Items and listings read at a time.
 const READ: u32 = 500;
@@ -77,11 +79,12 @@ impl App {
         item: Option<ItemNumber>,
         on: Option<Date>,
     ) -> Result<Vec<Account>> {
-        let visibility = caller.visibility();
+        let visibility = sight(caller);
         let listings = self.listings_declared(&visibility, number, item).await?;
         let mut found = Vec::new();
         let on = on.unwrap_or_else(|| self.today());
-        for stock in self.store.stock(StockQuery::Keys(listings.into_iter().collect())).await? {
+        let stocks = self.store.stock(StockQuery::Keys(listings.into_iter().collect())).await?;
+        for stock in self.delegated(caller, stocks).await? {
             let of_declaration = accounts(&stock, on)?.items.into_iter().filter(|account| {
                 account.item.is_some_and(|key| {
                     key.declaration == number && item.is_none_or(|item| item.get() == key.item)
@@ -104,7 +107,7 @@ impl App {
         query: &DiscrepanciesQuery,
     ) -> Result<Page<Account>> {
         let nothing = Page { items: Vec::new(), next: None };
-        let visibility = caller.visibility();
+        let visibility = sight(caller);
         let asked = query.marketplace.as_ref();
         if asked.is_some_and(|asked| !visibility.allows(asked)) {
             return Ok(nothing);
@@ -126,7 +129,7 @@ impl App {
             }
         };
         let on = query.on.unwrap_or_else(|| self.today());
-        let mut gathered = Gathered { query, on, found: Vec::new(), next: None };
+        let mut gathered = Gathered { caller, query, on, found: Vec::new(), next: None };
         if let Some(only) = only {
             for key in only {
                 if gathered.next.is_some() {
@@ -163,7 +166,7 @@ impl App {
         let page = self.store.stock(StockQuery::Page(listings.clone())).await?;
         let full = page.len() >= listings.limit as usize;
         let last = page.last().map(|stock| stock.listing.key.clone()).filter(|_| full);
-        for stock in page {
+        for stock in self.delegated(gathered.caller, page).await? {
             let key = &stock.listing.key;
             if gathered.next.is_some() {
                 break;
@@ -191,9 +194,9 @@ impl App {
         from: usize,
         limit: usize,
     ) -> Result<Matches> {
-        let visibility = caller.visibility();
-        let mut stock = self.store.stock(StockQuery::Keys(vec![listing.to_owned()])).await?;
-        let stock = stock.pop().ok_or_else(Error::not_found)?;
+        let visibility = sight(caller);
+        let stock = self.store.stock(StockQuery::Keys(vec![listing.to_owned()])).await?;
+        let stock = self.delegated(caller, stock).await?.pop().ok_or_else(Error::not_found)?;
         let of = accounts(&stock, self.today())?;
         if !visibility.allows(&of.listing.marketplace) {
             return Err(Error::not_found());
@@ -206,6 +209,26 @@ impl App {
         };
         let shares = shares.into_iter().skip(from).take(limit).collect();
         Ok(Matches { unit: known.statistical_unit, shares, next, beyond, by_hand })
+    }
+
+    /// Of listings, for a broker, those of exporters that delegated to it; for others all.
+    async fn delegated(
+        &self,
+        caller: &Caller,
+        mut stocks: Vec<ListingStock>,
+    ) -> Result<Vec<ListingStock>> {
+        if caller.role() != Role::Broker {
+            return Ok(stocks);
+        }
+        let sellers: Result<Vec<Cuit>> = stocks
+            .iter()
+            .map(|stock| Ok(decode::<Listing>(&stock.listing)?.value.seller))
+            .collect();
+        let sellers = sellers?;
+        let mandates = self.mandates(caller, sellers.iter().copied()).await?;
+        let mut sellers = sellers.into_iter();
+        stocks.retain(|_| sellers.next().is_some_and(|seller| mandates.allow(seller)));
+        Ok(stocks)
     }
 
     /// The listings of a declaration's items that the caller may see.
@@ -238,6 +261,7 @@ impl App {
 
 /// Accounts of a page under way.
 struct Gathered<'q> {
+    caller: &'q Caller,
     query: &'q DiscrepanciesQuery,
     on: Date,
     found: Vec<Account>,
@@ -259,6 +283,11 @@ impl Gathered<'_> {
             self.found.push(account);
         }
     }
+}
+
+/// Whose listings the caller may see; which exporters' a broker may is judged one by one.
+fn sight(caller: &Caller) -> Visibility {
+    if caller.role() == Role::Broker { Visibility::All } else { caller.visibility() }
 }
 
 fn matches(query: &DiscrepanciesQuery, account: &Account) -> bool {

@@ -20,6 +20,7 @@ mod identities;
 mod ledger;
 mod listings;
 mod pushing;
+mod reconciliation;
 mod registry;
 mod sellers;
 mod strangers;
@@ -48,7 +49,8 @@ pub(super) async fn all(run: &mut Run) -> Outcome {
     suspension::suspend_and_lift(run).await?;
     ledger::prove(run).await?;
     broker::declare_for_another(run).await?;
-    strangers::see_nothing(run).await
+    strangers::see_nothing(run).await?;
+    reconciliation::reconcile(run).await
 }
 
 /// The days of all reports together.
