@@ -491,8 +491,9 @@ async fn a_marketplace_reconciles_its_own_items_only() {
     let auditor = world.stage.client("auditor");
     let all = ask!(auditor, ReconciliationServiceClient.get_reconciliation(mixed())).unwrap();
     assert_eq!(all.items.len(), 2);
+    // Of the two items of the first's listing the newer one is oversold: the world has sold some.
     for (client, marketplace, found) in
-        [(second, "", 1), (second, FIRST, 0), (first, "", 2), (&auditor, "", 3)]
+        [(second, "", 1), (second, FIRST, 0), (first, "", 1), (&auditor, "", 2)]
     {
         let request = ListDiscrepanciesRequest {
             state: ReconciliationState::Declared.into(),

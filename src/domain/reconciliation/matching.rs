@@ -59,13 +59,17 @@ pub fn shares(
     today: Date,
 ) -> Result<(Standing, Vec<Share>), Fault> {
     let mut shelves = Shelves::of(items)?;
-    let (mut beyond, mut shares) = (Decimal::ZERO, Vec::with_capacity(net.len()));
+    let mut beyond = Decimal::ZERO;
+    let mut shares: Vec<Share> = Vec::with_capacity(net.len());
     for (named, sum) in net {
         if sum.is_sign_negative() {
             beyond = plus(beyond, -*sum)?;
         } else {
-            shelves.fill(*named, *sum, |item, quantity| {
-                shares.push(Share { named: *named, item, quantity });
+            let named = *named;
+            shelves.fill(named, *sum, |item, quantity| match shares.last_mut() {
+                // What is sold above stock stays with an item that may have had some.
+                Some(last) if last.named == named && last.item == item => last.quantity += quantity,
+                Some(_) | None => shares.push(Share { named, item, quantity }),
             })?;
         }
     }
