@@ -200,6 +200,7 @@ fn offer() -> Offer {
         destination: None,
         producer: None,
         origin: None,
+        entry_mode: None,
     }
 }
 
