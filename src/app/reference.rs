@@ -171,7 +171,7 @@ impl App {
     /// stands, it changes nothing; the ledger has that it was sent.
     ///
     /// Listings that were handed in before are judged by new rules from then on, see
-    /// [`App::apply_rules`].
+    /// `apply_rules`.
     ///
     /// # Errors
     /// `EMPTY_TABLE` if it has no rows, so that a truncated file never empties a table;
