@@ -404,7 +404,7 @@ def main(profiles: str, stubs: str) -> None:
     from google.protobuf import descriptor_pool, message_factory
     import puente.access.v1.partners_pb2, puente.clearance.v1.clearance_pb2  # noqa: E401,F401
     import puente.customs.v1.declaration_service_pb2, puente.customs.v1.delegation_pb2  # noqa: E401,F401
-    import puente.customs.v1.reconciliation_service_pb2  # noqa: F401
+    import puente.customs.v1.reconciliation_service_pb2, puente.customs.v1.settlement_pb2  # noqa: E401,F401
     import puente.ledger.v1.ledger_pb2, puente.listings.v1.listings_pb2  # noqa: E401,F401
     import puente.registry.v1.registry_pb2, puente.sales.v1.analytics_pb2  # noqa: E401,F401
     import puente.sales.v1.late_facts_pb2, puente.sales.v1.periods_pb2  # noqa: E401,F401
