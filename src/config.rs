@@ -5,6 +5,8 @@
 //! refused. Secrets stand in files of their own, of which only the path is here. Only `cli` and
 //! `gateway` read this; they pass values on.
 
+mod store;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use self::store::StoreSettings;
 use crate::gate::audit::AuditSettings;
 use crate::gate::limits::{Limits, Quota};
 use crate::gate::material::check_owner_only;
@@ -34,6 +37,9 @@ pub struct Config {
     /// Folder of the store. Default `data`.
     #[serde(default = "data_dir")]
     pub data_dir: PathBuf,
+    /// A database instead of the store in that folder.
+    #[serde(default)]
+    pub store: Option<StoreSettings>,
     /// The gateway's certificate and whose certificates it lets in.
     pub tls: TlsSettings,
     /// Tokens.
@@ -268,6 +274,7 @@ impl Config {
             *path = folder.join(&path);
         }
         self.oauth.resolve(folder);
+        self.store.iter_mut().for_each(|store| store.resolve(folder));
     }
 
     fn check(&self) -> Result<(), String> {
@@ -285,6 +292,7 @@ impl Config {
             return Err(format!("ledger.origin cannot name a ledger: {reason}"));
         }
         self.oauth.check()?;
+        self.store.as_ref().map_or(Ok(()), StoreSettings::check)?;
         self.limits.check()?;
         if self.quota.burst_seconds == 0 {
             return Err("quota.burst_seconds must be at least 1".into());

@@ -4,6 +4,8 @@
 //! store, use cases, ledger, identity, tokens, gate, routes, listeners.
 
 mod admin;
+mod database_tls;
+pub mod store;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +38,6 @@ use crate::oauth::OAuth;
 use crate::oauth::keys::KeyRing;
 use crate::rpc::page_token::PageTokens;
 use crate::rpc::{self, Services};
-use crate::store::sqlite::SqliteStore;
 use crate::store::writer::WriterLimits;
 
 /// A gateway that serves until it is stopped.
@@ -87,7 +88,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     let mut beside = JoinSet::new();
 
     // What is kept, and the one way to change it.
-    let store = Arc::new(SqliteStore::open(&config.store_path())?);
+    let store = store::open(config).await?;
     let mut app = App::start(store, env.clone(), writer_limits(config)).await?;
     app.report_rules = report_rules(config);
     app.least_sellers = config.analytics.least_sellers;

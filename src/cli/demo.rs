@@ -26,7 +26,7 @@ use self::checks::Checks;
 use self::input::Input;
 use self::push::Taken;
 use self::screen::Screen;
-use self::world::World;
+use self::world::{Place, World};
 use super::output::{Output, print, print_json};
 use super::{Client, Failure, Outcome};
 use crate::clock::Env;
@@ -52,6 +52,12 @@ pub struct Demo {
     /// Run on real files kept in this folder instead of the built-in data
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Keep everything in the embedded store, or in a PostgreSQL that is started for this run
+    #[arg(long, value_enum, default_value_t = Kept::Embedded)]
+    store: Kept,
+    /// Keep everything in this empty PostgreSQL database
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
     /// Leave the gateway up at the end, with commands to try; Ctrl-C ends it
     #[arg(long)]
     keep: bool,
@@ -60,7 +66,22 @@ pub struct Demo {
     output: Output,
 }
 
+/// Which of the stores.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kept {
+    Embedded,
+    Postgres,
+}
+
 impl Demo {
+    fn place(&self) -> Place {
+        match (&self.database_url, self.store) {
+            (Some(url), _) => Place::Database(url.clone()),
+            (None, Kept::Postgres) => Place::Cluster,
+            (None, Kept::Embedded) => Place::Folder,
+        }
+    }
+
     pub(super) async fn run(self) -> Outcome {
         let settings = TelemetrySettings { log: "warn".into(), ..TelemetrySettings::default() };
         let telemetry = Telemetry::install(&settings)
@@ -105,7 +126,7 @@ impl Demo {
         screen.put(&format!("Puente: the whole exchange on {}\n", input.name))?;
         Ok(Run {
             began,
-            world: World::start(registry).await?,
+            world: World::start(self.place(), registry).await?,
             input,
             screen,
             checks: Checks::default(),

@@ -6,7 +6,6 @@
 mod rollups;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -17,10 +16,10 @@ use crate::app::checkpoints::fetch;
 use crate::clock::Env;
 use crate::config::Config;
 use crate::gate::tls::TlsReloader;
+use crate::gateway;
 use crate::ledger::{Checkpoint, Entry, LastSigned, checkpoint, merkle};
 use crate::oauth::keys::KeyRing;
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
 
 /// What ends within this is told.
 const SOON: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -188,23 +187,23 @@ fn tls(config: &Config, env: &Env) -> Vec<Check> {
 /// The store, the clock against its newest entry, and the record against its ledger.
 async fn store(config: &Config, now: Timestamp) -> Vec<Check> {
     let path = config.store_path();
-    if !path.exists() {
+    if config.store.is_none() && !path.exists() {
         let why =
             format!("{} is missing: restore it, or begin anew with puente init", shown(&path));
         return vec![Check::of("store", Err(why))];
     }
     // Before the tree, which only grows.
     let record = read_record(&config.ledger.record);
-    let store: Arc<dyn Store> = match SqliteStore::open(&path) {
-        Ok(store) => Arc::new(store),
+    let store = match gateway::store::open(config).await {
+        Ok(store) => store,
         Err(error) => return vec![Check::of("store", Err(describe(&error)))],
     };
     let size = match store.tree().await {
         Ok(tree) => tree.size(),
         Err(error) => return vec![Check::of("store", Err(describe(&error)))],
     };
-    let mut checks =
-        vec![Check::of("store", Ok(format!("{}, {size} ledger entries", shown(&path))))];
+    let place = config.store.as_ref().map_or_else(|| shown(&path), |store| store.url.clone());
+    let mut checks = vec![Check::of("store", Ok(format!("{place}, {size} ledger entries")))];
     checks.push(Check::of("clock", clock(&*store, size, now).await));
     let consistent = match record {
         Ok(last) => consistent(&*store, config, &last).await,

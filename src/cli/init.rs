@@ -19,7 +19,7 @@ use super::output::{Output, print, print_json};
 use super::pki::{LIFETIME_DAYS, Shelf};
 use super::{Failure, Outcome, Show};
 use crate::clock::Env;
-use crate::config::Config;
+use crate::config::{Config, StoreSettings};
 use crate::gate::token::SignatureAlgorithm;
 use crate::ledger::SigningKey;
 use crate::oauth::keys;
@@ -47,6 +47,15 @@ pub struct Init {
     /// Where metrics and health are; a loopback address
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9443")]
     admin_listen: SocketAddr,
+    /// Keep everything in this empty PostgreSQL database instead of the folder
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// File of the database user's password
+    #[arg(long, value_name = "FILE", requires = "database_url")]
+    database_password_file: Option<PathBuf>,
+    /// Authorities of the database's certificate, PEM; needed if it is on another machine
+    #[arg(long, value_name = "FILE", requires = "database_url")]
+    database_ca: Option<PathBuf>,
     #[command(flatten)]
     show: Show,
 }
@@ -59,7 +68,8 @@ impl Init {
                 "--listen needs a port: the profiles name it",
             ));
         }
-        create(&self.dir, self.listen, self.admin_listen, &Env::system()).await?;
+        let store = self.store()?;
+        create(&self.dir, (self.listen, self.admin_listen), store.as_ref(), &Env::system()).await?;
         let dir = self.dir.display();
         match self.show.output {
             Output::Json => {
@@ -95,14 +105,31 @@ Next:
     }
 }
 
-/// Makes `dir`, which must be missing or empty, as a whole or not at all.
+impl Init {
+    /// The database, if one is named; files are found from here as from the folder.
+    fn store(&self) -> Outcome<Option<StoreSettings>> {
+        let whole = |path: &Option<PathBuf>| {
+            let whole = |path: &PathBuf| {
+                std::path::absolute(path).map_err(|reason| Failure::file(path, reason))
+            };
+            path.as_ref().map(whole).transpose()
+        };
+        let Some(url) = &self.database_url else { return Ok(None) };
+        let (password_file, ca) = (whole(&self.database_password_file)?, whole(&self.database_ca)?);
+        Ok(Some(StoreSettings { url: url.clone(), password_file, ca }))
+    }
+}
+
+/// Makes `dir`, which must be missing or empty, as a whole or not at all. Partners come in at the
+/// first of the two addresses, the operator at the other; without a database the store is in the
+/// folder.
 ///
 /// # Errors
 /// `FOLDER_NOT_EMPTY`, or whatever could not be written.
 pub async fn create(
     dir: &Path,
-    listen: SocketAddr,
-    admin_listen: SocketAddr,
+    addresses: (SocketAddr, SocketAddr),
+    store: Option<&StoreSettings>,
     env: &Env,
 ) -> Outcome {
     let there = occupied(dir)?;
@@ -114,7 +141,7 @@ pub async fn create(
     } else {
         dir.with_file_name(format!(".{name}.puente-init"))
     };
-    let made = fill(&draft, listen, admin_listen, env).await;
+    let made = fill(&draft, addresses, store, env).await;
     let placed = made.and_then(|()| {
         if there { move_up(&draft, dir) } else { fs::rename(&draft, dir) }
             .map_err(|reason| Failure::file(dir, reason))
@@ -158,7 +185,12 @@ fn move_up(draft: &Path, dir: &Path) -> std::io::Result<()> {
     fs::remove_dir(draft)
 }
 
-async fn fill(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr, env: &Env) -> Outcome {
+async fn fill(
+    dir: &Path,
+    (listen, admin_listen): (SocketAddr, SocketAddr),
+    store: Option<&StoreSettings>,
+    env: &Env,
+) -> Outcome {
     // Left by a run that was cut off; it was never the folder itself.
     let _ = fs::remove_dir_all(dir);
     for part in ["", "pki/clients", "profiles", "ledger", "keys", "data"] {
@@ -175,7 +207,12 @@ async fn fill(dir: &Path, listen: SocketAddr, admin_listen: SocketAddr, env: &En
     let origin = format!("puente.localhost/{}", &hex::encode(env.ids.random())[..12]);
     secrets(dir, &origin, env)?;
     let path = dir.join("puente.toml");
-    pki::write_public(&path, &configuration(listen, admin_listen, &origin))?;
+    let mut text = configuration(listen, admin_listen, &origin);
+    if let Some(store) = store {
+        let section = toml::to_string(store).map_err(|e| Failure::new("CONFIG", e.to_string()))?;
+        text.push_str(&format!("\n[store]\n{section}"));
+    }
+    pki::write_public(&path, &text)?;
     let config = Config::load(&path)?;
     bootstrap::run(&config, env).await
 }

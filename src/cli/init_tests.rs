@@ -6,7 +6,7 @@ fn addresses() -> (SocketAddr, SocketAddr) {
 
 async fn init(dir: &Path) -> Outcome {
     let (listen, admin) = addresses();
-    create(dir, listen, admin, &Env::system()).await
+    create(dir, (listen, admin), None, &Env::system()).await
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@
 
 pub mod check;
 pub mod cube;
+pub mod postgres;
 pub mod sqlite;
 pub mod stock;
+mod verdicts;
 pub mod writer;
 
 #[cfg(test)]

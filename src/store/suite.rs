@@ -2,6 +2,7 @@
 //!
 //! Enters: a [`Place`] where a store can be opened again and again. Leaves: green or red.
 
+mod database;
 mod documents;
 mod export;
 mod ledger;
@@ -24,9 +25,6 @@ use crate::ledger::{Draft, EntryKind};
 trait Place {
     /// Opens the store, making it the first time.
     fn open(&self) -> Arc<dyn Store>;
-
-    /// Takes the sums by name away, as if a version that knew none had written all lines.
-    fn forget_net_sold(&self);
 }
 
 /// A folder of its own for one embedded store.
@@ -36,16 +34,17 @@ impl Folder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
+
+    /// Takes the sums by name away, as if a version that knew none had written all lines.
+    fn forget_net_sold(&self) {
+        let file = rusqlite::Connection::open(self.0.path().join("puente.db")).unwrap();
+        file.execute_batch("DELETE FROM net_sold; DELETE FROM net_sold_head").unwrap();
+    }
 }
 
 impl Place for Folder {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.0.path().join("puente.db")).unwrap())
-    }
-
-    fn forget_net_sold(&self) {
-        let file = rusqlite::Connection::open(self.0.path().join("puente.db")).unwrap();
-        file.execute_batch("DELETE FROM net_sold; DELETE FROM net_sold_head").unwrap();
     }
 }
 
@@ -56,6 +55,15 @@ macro_rules! on_every_store {
                 #[tokio::test]
                 async fn $test() {
                     super::$module::$test(&super::Folder::new()).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$module::$test(&super::database::Database::new().await).await;
                 }
             )*
         }
@@ -92,7 +100,6 @@ on_every_store! {
     net_sold::names_follow_the_sales_whatever_comes_first,
     net_sold::an_abandoned_report_gives_its_names_back,
     net_sold::sums_by_name_are_those_of_the_fold,
-    net_sold::a_store_that_an_older_version_wrote_is_added_up_anew,
     rebatching::any_batching_gives_the_same_totals,
     sums::sums_are_those_of_the_lines_after_any_history,
 }

@@ -15,11 +15,22 @@ use crate::cli::init::{self, MEMBERS};
 use crate::cli::pki::Shelf;
 use crate::cli::{Client, Failure, Outcome};
 use crate::clock::Env;
-use crate::config::Config;
+use crate::config::{Config, StoreSettings};
 use crate::gateway::{self, Running};
+use crate::store::postgres::cluster::Cluster;
 
 /// How long the identity of a partner that comes later lives.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// Where the gateway keeps what it keeps.
+pub enum Place {
+    /// In the folder of the run.
+    Folder,
+    /// In a PostgreSQL that is started for the run.
+    Cluster,
+    /// In an empty database.
+    Database(String),
+}
 
 /// A gateway with everybody who calls it.
 pub struct World {
@@ -29,23 +40,38 @@ pub struct World {
     pub address: SocketAddr,
     folder: Folder,
     running: Running,
+    /// After the gateway, which writes to it until it is stopped.
+    _cluster: Option<Cluster>,
     clients: HashMap<String, Arc<Client>>,
 }
 
 impl World {
     /// Makes identities and a store, starts the gateway, and makes the clients.
-    pub async fn start(registry: prometheus::Registry) -> Outcome<Self> {
+    pub async fn start(place: Place, registry: prometheus::Registry) -> Outcome<Self> {
         let env = Env::system();
         let folder = Folder::create(&env)?;
+        let (cluster, url) = match place {
+            Place::Folder => (None, None),
+            Place::Database(url) => (None, Some(url)),
+            Place::Cluster => {
+                let name = format!("puente-{}", env.ids.uuid());
+                let cluster = Cluster::start(std::env::temp_dir().join(name))
+                    .map_err(|reason| Failure::new("CLUSTER", reason.to_string()))?;
+                let url = cluster.url("postgres");
+                (Some(cluster), Some(url))
+            }
+        };
+        let store = url.map(|url| StoreSettings { url, password_file: None, ca: None });
         let (listen, admin) = free_ports()?;
         let home = folder.gateway();
-        init::create(&home, listen, admin, &env).await?;
+        init::create(&home, (listen, admin), store.as_ref(), &env).await?;
         let config = Config::load(&home.join("puente.toml"))?;
         let running = gateway::start(&config, registry)
             .await
             .map_err(|reason| Failure::new("GATEWAY", format!("{reason:#}")))?;
         let address = running.address;
-        let mut world = Self { env, address, folder, running, clients: HashMap::new() };
+        let (clients, _cluster) = (HashMap::new(), cluster);
+        let mut world = Self { env, address, folder, running, _cluster, clients };
         for member in &MEMBERS {
             world.connect(member.id)?;
         }

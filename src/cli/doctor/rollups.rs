@@ -5,17 +5,16 @@ use serde_json::{Value, json};
 use super::{describe, shown};
 use crate::cli::output;
 use crate::config::Config;
-use crate::store::Store as _;
+use crate::gateway;
 use crate::store::check::SumsCheck;
-use crate::store::sqlite::SqliteStore;
 
 /// Makes all sums anew and compares; names `most` differences.
 pub async fn check(config: &Config, most: usize) -> Result<SumsCheck, String> {
     let path = config.store_path();
-    if !path.exists() {
+    if config.store.is_none() && !path.exists() {
         return Err(format!("{} is missing", shown(&path)));
     }
-    let store = SqliteStore::open(&path).map_err(|error| describe(&error))?;
+    let store = gateway::store::open(config).await.map_err(|error| describe(&error))?;
     store.check_sums(most).await.map_err(|error| describe(&error))
 }
 

@@ -4,7 +4,6 @@
 //! says that the ledger begins here, and which knows every partner that has a profile.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
@@ -17,9 +16,9 @@ use crate::config::Config;
 use crate::domain::identity::{CertificateIdentity, IdentityKind};
 use crate::domain::partner::{Agency, Role};
 use crate::domain::request_id::RequestId;
+use crate::gateway;
 use crate::ledger::{Draft, EntryKind};
 use crate::pki::partner_uri;
-use crate::store::sqlite::SqliteStore;
 use crate::store::writer::WriterLimits;
 
 /// A partner that `init` makes.
@@ -66,7 +65,11 @@ const fn member(
 pub async fn run(config: &Config, env: &Env) -> Outcome {
     checkpoints::begin(&config.ledger.record, &config.ledger.origin)?;
     let path = config.store_path();
-    let store = Arc::new(SqliteStore::open(&path)?);
+    let store = gateway::store::open(config).await?;
+    if store.tree().await?.size() > 0 {
+        return Err(Failure::new("STORE_NOT_EMPTY", "the database holds a ledger already")
+            .hint("name an empty database"));
+    }
     let app = App::start(store, env.clone(), WriterLimits::default()).await?;
     begin_ledger(&app, &config.ledger.origin).await?;
     for member in &MEMBERS {

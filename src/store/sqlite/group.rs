@@ -11,13 +11,13 @@ use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, TransactionBehavior};
 
 use super::documents::{self, signed, unsigned};
-use super::lines::{self, Kept, Lines};
+use super::lines::{Kept, Lines};
 use super::months::{self, Months};
 use super::{expected, explanations, failure, orders};
 use crate::change::{BatchAnswer, Change, Committed, Expect, Kind, LineBatch, Refusal, Write};
 use crate::error::Result;
 use crate::ledger::{Entry, Hash, Node, Receipt, Stamp, Tree};
-use crate::store::{Group, Judged, StoredRequest};
+use crate::store::{Group, Judged, StoredRequest, verdicts};
 
 /// What the writer's last transaction left, so that the next need not read it again.
 ///
@@ -217,7 +217,7 @@ impl<'c> Pass<'c> {
         let mut answer = None;
         if let Some(batch) = batch {
             let outcome = self.lines.append(batch, index)?;
-            for (name, count) in lines::facts(&outcome) {
+            for (name, count) in verdicts::facts(&outcome) {
                 draft = draft.fact(name, count);
             }
             answer = Some(serde_json::to_vec(&outcome).unwrap_or_default());

@@ -3,13 +3,12 @@
 //! Enters: lines. Leaves: rows, or who has taken the id before. Statements are made once a
 //! transaction, and what all lines of a batch have in common is bound once a batch.
 
-use std::borrow::Cow;
-
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
 use crate::change::{LineBatch, LineRow, ReadyLine};
-use crate::domain::sale::{SaleLine, WarningReason};
+use crate::domain::sale::WarningReason;
+use crate::store::verdicts::{other_amounts, verdict};
 
 /// Who took which line id.
 pub struct Identity<'c> {
@@ -147,17 +146,4 @@ impl<'c> Insert<'c> {
         }
         statement.raw_execute().map(drop)
     }
-}
-
-fn verdict(warnings: &[WarningReason]) -> Cow<'static, str> {
-    match warnings {
-        [] => Cow::Borrowed("ACCEPTED"),
-        [one] => Cow::Borrowed(one.as_str()),
-        many => Cow::Owned(many.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(";")),
-    }
-}
-
-/// The optional amounts as one JSON object, absent where the line has none.
-fn other_amounts(line: &SaleLine) -> Option<String> {
-    line.other_amounts.as_deref().and_then(|amounts| serde_json::to_string(amounts).ok())
 }

@@ -5,19 +5,19 @@
 
 use rusqlite::{Connection, OptionalExtension};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use super::closed::Closed;
+use super::closed;
 use super::documents::{self, signed, unsigned};
 use super::line_tables::{Identity, Insert};
 use super::names::{self, Names};
 use super::net_sold::{self, NetSold};
 use super::originals::Originals;
 use super::rollups::{Added, Moved, Sums};
-use crate::change::{BatchAnswer, LineBatch, LineNote, LineRow, NoteVerdict, Record};
+use crate::change::{BatchAnswer, LineBatch, NoteVerdict, Record};
 use crate::domain::fault::Fault;
 use crate::domain::reconciliation::Rematch;
 use crate::domain::sale::WarningReason;
+use crate::store::verdicts::{Closed, note, refused};
 
 /// What the last transaction left of what lines are judged by.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl<'c> Lines<'c> {
         };
         let closed = match closed {
             Some(closed) => closed,
-            empty => empty.insert(Closed::read(connection)?),
+            empty => empty.insert(closed::read(connection)?),
         };
         let (identity, insert) = match statements {
             Some(statements) => statements,
@@ -183,52 +183,10 @@ impl<'c> Lines<'c> {
     }
 }
 
-/// What the ledger entry says of a batch: how many lines got which verdict, and how many were
-/// stored for each reason for a warning, so that who follows the ledger sees them.
-pub fn facts(answer: &BatchAnswer) -> Vec<(String, u32)> {
-    let mut facts = vec![
-        ("accepted".to_owned(), answer.accepted),
-        ("warned".to_owned(), answer.warned),
-        ("duplicates".to_owned(), answer.duplicates),
-        ("refused".to_owned(), answer.refused),
-    ];
-    let stored = answer.notes.iter().filter(|n| n.verdict == NoteVerdict::AcceptedWithWarning);
-    let mut counts = BTreeMap::new();
-    for reason in stored.flat_map(|note| &note.reasons) {
-        *counts.entry(reason.as_str()).or_default() += 1;
-    }
-    facts.extend(counts.into_iter().map(|(reason, count)| (reason.to_ascii_lowercase(), count)));
-    facts
-}
-
-fn refused(row: &LineRow, fault: Fault) -> LineNote {
-    let Fault { reason, message, field, .. } = fault;
-    let verdict = NoteVerdict::Refused;
-    let field = field.unwrap_or_default();
-    LineNote { field, message, ..note(row, verdict, vec![reason.to_owned()], None) }
-}
-
 fn next_seq(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT COALESCE(MAX(line_seq), 0) + 1 FROM sale_lines")?
         .query_row([], |row| row.get(0))
-}
-
-fn note(
-    row: &LineRow,
-    verdict: NoteVerdict,
-    reasons: Vec<String>,
-    first_entry: Option<u64>,
-) -> LineNote {
-    LineNote {
-        position: row.position,
-        line_id: row.line.line_id.to_string(),
-        verdict,
-        reasons,
-        field: String::new(),
-        message: String::new(),
-        first_entry,
-    }
 }
 
 /// Moves the counts of a report and answers where the client goes on.

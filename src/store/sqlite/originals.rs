@@ -12,7 +12,8 @@ use super::questions::parsed;
 use super::rollups::{plus, unfit};
 use crate::change::{LineBatch, LineRow};
 use crate::domain::decimal::{Quantity, Totals, UnitPrice};
-use crate::domain::sale::{SaleKind, WarningReason};
+use crate::domain::sale::WarningReason;
+use crate::store::verdicts::taken_back;
 
 /// The sales that lines have cited, by marketplace and line id: one with thousands of refunds is
 /// added up once a transaction, not once a line.
@@ -106,14 +107,4 @@ fn original(
         taken = plus(taken, one)?;
     }
     Ok(Some(Original { sold, paid, currency, taken }))
-}
-
-/// What a line takes back of the sale it cites: quantity and amount.
-fn taken_back(kind: SaleKind, quantity: Quantity, price: UnitPrice) -> Totals {
-    if !kind.cites_a_sale() {
-        return Totals::default();
-    }
-    let written = Totals { lines: 1, quantity: quantity.value(), amount: quantity.priced(price) };
-    let Totals { lines, quantity, amount } = kind.net(written);
-    Totals { lines, quantity: -quantity, amount: -amount }
 }
