@@ -1,9 +1,8 @@
 //! What is kept, and the one way to change it.
 //!
-//! Enters: [`Change`]s from use cases, and questions. Leaves: documents, ledger
-//! entries, rollups. [`Writer`](writer::Writer) gathers changes into groups; a
-//! [`Store`] applies a group in one durable transaction. It must not know
-//! who asks or over which transport; rows stop here.
+//! Enters: [`Change`]s from use cases, and questions. Leaves: documents, ledger entries, rollups.
+//! [`Writer`](writer::Writer) gathers changes into groups; a [`Store`] applies a group in one
+//! durable transaction. It must not know who asks or over which transport; rows stop here.
 
 pub mod check;
 pub mod cube;
