@@ -14,7 +14,7 @@ use jiff::{Timestamp, ToSpan as _};
 use puente::app::App;
 use puente::app::reconciliation::questions::DiscrepanciesQuery;
 use puente::change::{
-    Actor, Change, Kind, LineBatch, LineListing, LineRow, Record, RequestKey, Write,
+    Actor, Change, Kind, LineBatch, LineListing, LineRow, NEVER, Record, RequestKey, Write,
 };
 use puente::clock::Env;
 use puente::domain::caller::{Admission, Caller};
@@ -172,6 +172,7 @@ async fn fill(store: &dyn Store, env: &Env) {
                 listing.seller.to_string(),
                 listing.ncm.to_string(),
                 listing.channel.to_string(),
+                NEVER.to_owned(),
             ],
             &listing,
         ));
