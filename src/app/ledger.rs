@@ -10,7 +10,8 @@ use crate::domain::partner::PartnerId;
 use crate::domain::request_id::RequestId;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, Hash, Proof, Receipt, merkle};
+use crate::ledger::merkle::{self, TreeError};
+use crate::ledger::{Entry, Hash, Node, Proof, Receipt, SignedCheckpoint, Tree};
 
 /// The application together with the signer of its ledger.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ impl LedgerDesk {
     }
 
     /// The newest checkpoint, over everything acknowledged by now.
-    pub async fn checkpoint(&self) -> Result<crate::ledger::SignedCheckpoint> {
+    pub async fn checkpoint(&self) -> Result<SignedCheckpoint> {
         self.checkpoints.newest(&*self.app.store).await
     }
 
@@ -72,6 +73,30 @@ impl LedgerDesk {
         Ok(Proven { proof: Proof::new(&entry, index, hashes, &checkpoint), leaf_hash })
     }
 
+    /// The proof that the ledger of `new` entries, by default those of the newest checkpoint,
+    /// continues that of `old`.
+    ///
+    /// # Errors
+    /// `INVALID_SIZE`, naming the field, when a size is beyond the newest checkpoint or `old` is
+    /// greater than `new`.
+    pub async fn consistency(&self, old: u64, new: Option<u64>) -> Result<Continued> {
+        let checkpoint = self.checkpoint().await?;
+        let newest = checkpoint.checkpoint().size();
+        let new = new.unwrap_or(newest);
+        within("new_size", new, newest, "the newest checkpoint's size")?;
+        within("old_size", old, new, "the new size")?;
+        let asked = [consistency_nodes(old, new)?, Tree::peak_nodes(old), Tree::peak_nodes(new)];
+        let known = fetch(&*self.app.store, asked.concat()).await?;
+        let node = |node| known.get(&node).copied();
+        let inner = |reason: TreeError| Error::internal(reason.to_string());
+        Ok(Continued {
+            old: Tree::restore(old, &node).map_err(inner)?,
+            new: Tree::restore(new, &node).map_err(inner)?,
+            hashes: merkle::consistency_proof(old, new, &node).map_err(inner)?,
+            checkpoint,
+        })
+    }
+
     /// The receipt of a request: the caller's own, or with `ledger.read` one of `partner`.
     ///
     /// # Errors
@@ -89,6 +114,31 @@ impl LedgerDesk {
         let stored = self.app.store.request(whose, id).await?;
         stored.map(|request| request.receipt).ok_or_else(Error::not_found)
     }
+}
+
+/// The nodes that a proof between the sizes is made of.
+fn consistency_nodes(old: u64, new: u64) -> Result<Vec<Node>> {
+    merkle::consistency_nodes(old, new).map_err(|reason| Error::internal(reason.to_string()))
+}
+
+fn within(field: &'static str, size: u64, most: u64, what: &str) -> Result<()> {
+    if size <= most {
+        return Ok(());
+    }
+    Err(Error::invalid("INVALID_SIZE", field, format!("{size} is more than {what}, {most}")))
+}
+
+/// That the ledger at one size continues it at another.
+#[derive(Clone, Debug)]
+pub struct Continued {
+    /// The tree of the old size.
+    pub old: Tree,
+    /// The tree of the new size.
+    pub new: Tree,
+    /// The proof (RFC 9162, 2.1.4).
+    pub hashes: Vec<Hash>,
+    /// The newest checkpoint.
+    pub checkpoint: SignedCheckpoint,
 }
 
 /// A proof, and the leaf it is about.

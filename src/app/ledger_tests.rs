@@ -88,3 +88,35 @@ async fn a_partner_without_the_scope_sees_its_own_only() {
         assert_eq!(refused, not_found);
     }
 }
+
+#[tokio::test]
+async fn every_size_continues_every_smaller_one() {
+    let scene = Scene::set().await;
+    for _ in 0..9 {
+        scene.done_by("market").await;
+    }
+    let newest = scene.desk.checkpoint().await.unwrap();
+    let size = newest.checkpoint().size();
+    for new in 0..=size {
+        for old in 0..=new {
+            let shown = scene.desk.consistency(old, Some(new)).await.unwrap();
+            assert_eq!((shown.old.size(), shown.new.size()), (old, new));
+            let (was, is) = (shown.old.root(), shown.new.root());
+            merkle::verify_consistency(old, new, &was, &is, &shown.hashes).unwrap();
+        }
+    }
+    let shown = scene.desk.consistency(3, None).await.unwrap();
+    assert_eq!((shown.new.size(), &shown.new.root()), (size, newest.checkpoint().root()));
+    assert_eq!(shown.checkpoint, newest);
+}
+
+#[tokio::test]
+async fn nothing_is_proven_of_what_no_checkpoint_covers() {
+    let scene = Scene::set().await;
+    scene.done_by("market").await;
+    let size = scene.desk.checkpoint().await.unwrap().checkpoint().size();
+    for (old, new, field) in [(size + 1, None, "old_size"), (0, Some(size + 1), "new_size")] {
+        let refused = scene.desk.consistency(old, new).await.unwrap_err();
+        assert_eq!((refused.reason, refused.fields[0].field.as_str()), ("INVALID_SIZE", field));
+    }
+}

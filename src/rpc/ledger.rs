@@ -72,6 +72,25 @@ impl pb::ledger_service_server::LedgerService for Ledger {
         }))
     }
 
+    async fn get_consistency_proof(
+        &self,
+        request: Request<pb::GetConsistencyProofRequest>,
+    ) -> Result<Response<pb::GetConsistencyProofResponse>, Status> {
+        wire::caller(&request)?;
+        let request = request.into_inner();
+        let old = size("old_size", request.old_size)?;
+        let new = Some(size("new_size", request.new_size)?).filter(|new| *new > 0);
+        let continued = self.desk.consistency(old, new).await?;
+        Ok(Response::new(pb::GetConsistencyProofResponse {
+            old_size: signed_index(continued.old.size())?,
+            old_root_hash: continued.old.root().as_bytes().to_vec(),
+            new_size: signed_index(continued.new.size())?,
+            new_root_hash: continued.new.root().as_bytes().to_vec(),
+            hashes: continued.hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
+            note: continued.checkpoint.to_string(),
+        }))
+    }
+
     async fn find_receipt(
         &self,
         request: Request<pb::FindReceiptRequest>,
@@ -95,6 +114,12 @@ fn index(sent: i64) -> Result<u64> {
     u64::try_from(sent).map_err(|_negative| {
         wire::invalid("index", "an index is 0 or more: take it from a receipt")
     })
+}
+
+/// A size as the caller sends it.
+fn size(field: &'static str, sent: i64) -> Result<u64> {
+    u64::try_from(sent)
+        .map_err(|_negative| wire::invalid(field, "a size is 0 or more: take it from a checkpoint"))
 }
 
 /// An index or size as the contract carries it.

@@ -141,6 +141,7 @@ BASES = {
                               "legalInstrument": "Disposición de ejemplo 1",
                               "validFrom": {"year": 2031, "month": 1, "day": 1}}}),
     "proof": ("ledger.v1.LedgerService/GetProof", "auditor", {"index": 0}),
+    "consistency": ("ledger.v1.LedgerService/GetConsistencyProof", "auditor", {"oldSize": 1}),
     "receipt": ("ledger.v1.LedgerService/FindReceipt", "marketplace", {"requestId": REQUEST_ID}),
 }
 
@@ -379,7 +380,8 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("eligibility", "fact.status", "ELIGIBILITY_STATUS_UNSPECIFIED"),
     ("eligibility", "fact.validFrom", GONE), ("eligibility", "fact.validFrom.month", 0),
     ("eligibility", "fact.ncmChapters", ["22", "03"]), ("eligibility", "fact.ncmChapters", ["2204"]),
-    ("proof", "index", -1), ("receipt", "requestId", "x"),
+    ("proof", "index", -1), ("consistency", "oldSize", -1), ("consistency", "newSize", -1),
+    ("receipt", "requestId", "x"),
 ]
 
 
