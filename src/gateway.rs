@@ -21,6 +21,7 @@ use tonic_health::server::HealthReporter;
 use crate::app::App;
 use crate::app::access::Tokens;
 use crate::app::checkpoints::Checkpoints;
+use crate::app::deadlines::Deadlines;
 use crate::app::ledger::LedgerDesk;
 use crate::clock::Env;
 use crate::config::Config;
@@ -52,6 +53,7 @@ pub struct Running {
     ring: Arc<KeyRing>,
     env: Env,
     audit: AuditSink,
+    deadlines: Arc<Deadlines>,
     // Ends with the gateway.
     _beside: JoinSet<()>,
 }
@@ -75,6 +77,11 @@ impl Running {
         let _ = self.tls.reload();
         self.ring.poll(self.env.now());
     }
+
+    /// Looks now for what the calendar changes, which it does every so often by itself.
+    pub fn look_at_the_calendar(&self) {
+        self.deadlines.look();
+    }
 }
 
 /// Starts a gateway as `config` says; it serves once this returns.
@@ -83,7 +90,18 @@ impl Running {
 /// The first thing that cannot be used, named so that the operator can mend it: a file, a port,
 /// the store.
 pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::Result<Running> {
-    let env = Env::system();
+    start_by(config, registry, Env::system()).await
+}
+
+/// The same by another clock than the machine's.
+///
+/// # Errors
+/// Those of [`start`].
+pub async fn start_by(
+    config: &Config,
+    registry: prometheus::Registry,
+    env: Env,
+) -> anyhow::Result<Running> {
     let (stop, stopping) = watch::channel(false);
     let mut beside = JoinSet::new();
 
@@ -97,6 +115,7 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
     beside.spawn(app.clone().keep_marks());
     beside.spawn(app.clone().keep_deadlines());
     beside.spawn(app.clone().keep_stock());
+    let deadlines = app.deadlines.clone();
 
     // What others can check. A ledger that contradicts what was signed stops us here.
     let signer = Signer::new(config.ledger_key()?);
@@ -166,7 +185,18 @@ pub async fn start(config: &Config, registry: prometheus::Registry) -> anyhow::R
         connections: Arc::new(Connections::default()),
     };
     let serving = tokio::spawn(serve(listener, door, routes, health, stopping));
-    Ok(Running { address, admin_address, stop, serving, tls, ring, env, audit, _beside: beside })
+    Ok(Running {
+        address,
+        admin_address,
+        stop,
+        serving,
+        tls,
+        ring,
+        env,
+        audit,
+        deadlines,
+        _beside: beside,
+    })
 }
 
 /// Serves until told to stop; health says so before the first connection is turned away.

@@ -17,12 +17,20 @@ fn the_whole_exchange_happens_and_every_check_holds() {
         array(&document["checks"]).iter().filter(|check| check["held"] != true).collect();
     assert!(failed.is_empty(), "{failed:#?}\n{log}");
     assert!(output.status.success(), "{log}");
-    assert!(document["held"].as_u64().unwrap() > 250, "{}", document["held"]);
+    assert!(document["held"].as_u64().unwrap() > 430, "{}", document["held"]);
 
     let wines = found(&document, "wines in the top ten by amount");
     assert_eq!(wines, "7");
     assert_eq!(found(&document, "net of everything"), "10247 lines, 37322 pieces, 2269478.5483");
     assert_eq!(found(&document, "lines that were duplicates"), "10247");
+    assert_eq!(found(&document, "a part is reported: the settlement of item 2"), "PARTIAL");
+    assert_eq!(found(&document, "a day later: the settlement of item 1"), "OVERDUE");
+    assert_eq!(found(&document, "a day later: why"), "CERTIFICATE");
+    assert_eq!(found(&document, "listings that the extension lets in again"), "2");
+    assert_eq!(
+        found(&document, "lines marked, by name"),
+        "EJEMPLO-TARDE-2 EJEMPLO-TARDE-3 EJEMPLO-TARDE-4"
+    );
 }
 
 #[test]

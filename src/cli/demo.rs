@@ -125,6 +125,7 @@ impl Demo {
         let screen = Screen::new(self.output);
         screen.put(&format!("Puente: the whole exchange on {}\n", input.name))?;
         Ok(Run {
+            env,
             began,
             world: World::start(self.place(), registry).await?,
             input,
@@ -138,7 +139,7 @@ impl Demo {
 
     async fn play(&self, run: &mut Run) -> Outcome {
         steps::all(run).await?;
-        let seconds = run.world.env.now().duration_since(run.began).as_secs_f64();
+        let seconds = run.env.now().duration_since(run.began).as_secs_f64();
         self.conclude(run, seconds)
     }
 
@@ -171,6 +172,8 @@ impl Demo {
 
 /// A run under way: who takes part, and what later steps need of earlier ones.
 struct Run {
+    /// The machine's clock, by which the run is timed; its world has one of its own.
+    env: Env,
     began: Timestamp,
     world: World,
     input: Input,

@@ -17,14 +17,17 @@ mod analytics;
 mod broker;
 mod customs;
 mod identities;
+mod late_fact;
 mod ledger;
 mod listings;
 mod pushing;
 mod reconciliation;
 mod registry;
 mod sellers;
+mod settlements;
 mod strangers;
 mod suspension;
+mod tomorrow;
 
 use jiff::civil::Date;
 
@@ -50,7 +53,10 @@ pub(super) async fn all(run: &mut Run) -> Outcome {
     ledger::prove(run).await?;
     broker::declare_for_another(run).await?;
     strangers::see_nothing(run).await?;
-    reconciliation::reconcile(run).await
+    reconciliation::reconcile(run).await?;
+    settlements::follow(run).await?;
+    late_fact::mark(run).await?;
+    tomorrow::comes(run).await
 }
 
 /// The days of all reports together.

@@ -13,14 +13,17 @@ use jiff::SignedDuration;
 
 use crate::cli::init::{self, MEMBERS};
 use crate::cli::pki::Shelf;
+use crate::cli::profile::Profile;
 use crate::cli::{Client, Failure, Outcome};
-use crate::clock::Env;
+use crate::clock::{ClockAhead, Env};
 use crate::config::{Config, StoreSettings};
 use crate::gateway::{self, Running};
 use crate::store::postgres::cluster::Cluster;
 
 /// How long the identity of a partner that comes later lives.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+const LIFETIME: SignedDuration = SignedDuration::from_hours(48);
+/// What a run waits for instead of for the next day.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Where the gateway keeps what it keeps.
 pub enum Place {
@@ -36,6 +39,7 @@ pub enum Place {
 pub struct World {
     /// Time and identifiers.
     pub env: Env,
+    clock: Arc<ClockAhead>,
     /// Where partners come in.
     pub address: SocketAddr,
     folder: Folder,
@@ -48,7 +52,8 @@ pub struct World {
 impl World {
     /// Makes identities and a store, starts the gateway, and makes the clients.
     pub async fn start(place: Place, registry: prometheus::Registry) -> Outcome<Self> {
-        let env = Env::system();
+        let clock = Arc::new(ClockAhead::default());
+        let env = Env { clock: clock.clone(), ..Env::system() };
         let folder = Folder::create(&env)?;
         let (cluster, url) = match place {
             Place::Folder => (None, None),
@@ -66,12 +71,12 @@ impl World {
         let home = folder.gateway();
         init::create(&home, (listen, admin), store.as_ref(), &env).await?;
         let config = Config::load(&home.join("puente.toml"))?;
-        let running = gateway::start(&config, registry)
+        let running = gateway::start_by(&config, registry, env.clone())
             .await
             .map_err(|reason| Failure::new("GATEWAY", format!("{reason:#}")))?;
         let address = running.address;
         let (clients, _cluster) = (HashMap::new(), cluster);
-        let mut world = Self { env, address, folder, running, _cluster, clients };
+        let mut world = Self { env, clock, address, folder, running, _cluster, clients };
         for member in &MEMBERS {
             world.connect(member.id)?;
         }
@@ -86,7 +91,13 @@ impl World {
 
     /// Another client of the same partner, with connections and a token of its own.
     pub fn another(&self, partner: &str) -> Outcome<Client> {
-        Client::load(&self.profile(partner))
+        Client::new(Profile::load(&self.profile(partner))?, self.env.clone())
+    }
+
+    /// Puts the clock of everybody in this run forward to the same hour of the next day.
+    pub fn wait_a_day(&self) {
+        self.clock.advance(A_DAY);
+        self.running.look_at_the_calendar();
     }
 
     /// Issues an identity to a partner that `init` did not make, and makes its client.
@@ -123,7 +134,7 @@ impl World {
     }
 
     fn connect(&mut self, partner: &str) -> Outcome {
-        let client = Client::load(&self.profile(partner))?;
+        let client = self.another(partner)?;
         self.clients.insert(partner.to_owned(), Arc::new(client));
         Ok(())
     }

@@ -252,6 +252,6 @@ fn refused(run: &mut Run, table: &mut Table, what: &str, reason: &str, answer: O
 }
 
 /// A decimal of the contract; zero if it is not there.
-fn exact(value: Option<&Exact>) -> Decimal {
+pub(super) fn exact(value: Option<&Exact>) -> Decimal {
     value.and_then(|value| value.value.parse().ok()).unwrap_or_default()
 }

@@ -22,7 +22,7 @@ use crate::proto::puente::listings::v1::{
 /// Decisions under way at once.
 const AT_ONCE: usize = 8;
 /// Who decides about listings.
-const AUTHORITIES: [&str; 4] = ["customs", "inv", "senasa", "inal"];
+pub(super) const AUTHORITIES: [&str; 4] = ["customs", "inv", "senasa", "inal"];
 
 /// Sends the listings, and some that cannot be.
 pub(in super::super) async fn offer(run: &mut Run) -> Outcome {
@@ -79,7 +79,7 @@ fn faulty(rows: &[BatchListing]) -> Vec<BatchListing> {
         .collect()
 }
 
-async fn send(
+pub(super) async fn send(
     client: &Client,
     items: Vec<BatchListing>,
     validate_only: bool,
@@ -173,7 +173,7 @@ async fn pending(client: &Client) -> Outcome<Vec<Listing>> {
     Ok(call!(client, ClearanceServiceClient.list_pending, request)?.listings)
 }
 
-async fn decide(client: &Client, listing: &Listing) -> Outcome<Listing> {
+pub(super) async fn decide(client: &Client, listing: &Listing) -> Outcome<Listing> {
     let request = DecideRequest {
         request_id: client.request_id(),
         listing: listing.name.clone(),

@@ -230,7 +230,7 @@ fn number(value: &Exact) -> Outcome<Decimal> {
     value.value.parse::<Decimal>().map_err(|_| wrong())
 }
 
-async fn read(client: &Client, name: &str) -> Outcome<SalesReport> {
+pub(super) async fn read(client: &Client, name: &str) -> Outcome<SalesReport> {
     let request = GetSalesReportRequest { name: name.to_owned() };
     let answer = call!(client, SalesReportServiceClient.get_sales_report, request)?;
     Ok(answer.report.unwrap_or_default())

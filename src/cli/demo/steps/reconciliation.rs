@@ -1,4 +1,4 @@
-//! Customs holds what was declared and shipped against what was sold: the last word of it all.
+//! Customs holds what was declared and shipped against what was sold.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -114,11 +114,11 @@ async fn see(
     Ok(listings)
 }
 
-fn reasons(listing: &Listing) -> String {
+pub(super) fn reasons(listing: &Listing) -> String {
     let names = listing.suspension_reasons().map(|reason| reason.as_str_name());
     distinct(names.map(|name| word(name, "SUSPENSION_REASON_")))
 }
 
-fn distinct(words: impl Iterator<Item = String>) -> String {
+pub(super) fn distinct(words: impl Iterator<Item = String>) -> String {
     words.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
