@@ -7,6 +7,7 @@
 mod exporters;
 mod listings;
 mod settlements;
+mod terms;
 
 use std::time::Duration;
 
@@ -26,12 +27,25 @@ const READ: u32 = 500;
 
 /// Wakes who looks for what is due.
 #[derive(Default)]
-pub struct Deadlines(Notify);
+pub struct Deadlines {
+    due: Notify,
+    stock: Notify,
+}
 
 impl Deadlines {
     /// There is a reason to look now.
     pub fn look(&self) {
-        self.0.notify_one();
+        self.due.notify_one();
+    }
+
+    /// There is a reason to look at stock now.
+    pub(super) fn look_at_stock(&self) {
+        self.stock.notify_one();
+    }
+
+    /// Waits until there is a reason to look at stock.
+    pub(super) async fn stock(&self) {
+        self.stock.notified().await;
     }
 }
 
@@ -42,7 +56,7 @@ pub struct Met {
     pub exporters: usize,
     /// Listings that were judged anew and changed.
     pub listings: usize,
-    /// Settlements that are overdue from today on.
+    /// Settlements that are overdue from today on, or have another term.
     pub settlements: usize,
 }
 
@@ -55,7 +69,7 @@ impl App {
                 tracing::info!(met.exporters, met.listings, met.settlements, "deadlines met");
             }
             tokio::select! {
-                () = self.deadlines.0.notified() => {}
+                () = self.deadlines.due.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
@@ -67,7 +81,8 @@ impl App {
             exporters: told("exporters", self.turn_exporters().await),
             listings: told("rules", self.apply_rules().await)
                 + told("listings", self.judge_due_listings().await),
-            settlements: told("settlements", self.raise_settlements().await),
+            settlements: told("terms", self.apply_settlement_terms().await)
+                + told("settlements", self.raise_settlements().await),
         }
     }
 }

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::changes::{Difference, Found};
 pub use self::rematching::{Rematched, RematchedLine, Rematching};
-use super::{Versioned, decode};
+use super::{App, Versioned, decode};
 use crate::domain::caller::Caller;
-use crate::domain::consignment::{RULES, sell_by};
+use crate::domain::consignment::sell_by;
 use crate::domain::cuit::Cuit;
 use crate::domain::customs_declaration::DeclaredItem;
 use crate::domain::decimal::{Factor, Quantity};
@@ -29,6 +29,7 @@ use crate::domain::partner::{PartnerId, Role};
 use crate::domain::reconciliation::{
     ItemKey, ItemState, NetByName, Position, Share, Shipped, StockItem, shares,
 };
+use crate::domain::tariff_terms::TariffTerms;
 use crate::domain::text::Sku;
 use crate::domain::unit::Unit;
 use crate::error::{Error, Result};
@@ -95,11 +96,17 @@ impl ListingAccounts {
     }
 }
 
-/// The accounts of a listing on a day.
-///
-/// # Errors
-/// `AMOUNT_OUT_OF_RANGE` if a sum in statistical units does not fit 28 digits.
-fn accounts(stock: &ListingStock, today: Date) -> Result<ListingAccounts> {
+impl App {
+    /// The accounts of a listing on a day.
+    ///
+    /// # Errors
+    /// `AMOUNT_OUT_OF_RANGE` if a sum in statistical units does not fit 28 digits.
+    fn accounts(&self, stock: &ListingStock, today: Date) -> Result<ListingAccounts> {
+        accounts(stock, &self.reference.tables().consignment, today)
+    }
+}
+
+fn accounts(stock: &ListingStock, terms: &TariffTerms, today: Date) -> Result<ListingAccounts> {
     let listing = decode::<Listing>(&stock.listing)?.value;
     let mut findings: HashMap<&str, Versioned<Findings>> = HashMap::new();
     for record in &stock.findings {
@@ -113,7 +120,7 @@ fn accounts(stock: &ListingStock, today: Date) -> Result<ListingAccounts> {
     for record in &stock.items {
         let item = decode::<DeclaredItem>(record)?.value;
         let known = found(&record.key);
-        items.push(stock_item(&item, &known.value));
+        items.push(stock_item(&item, &known.value, terms));
         declared.insert(key_of(&item), (item, known));
     }
     let net = statistical(&stock.net, listing.statistical_factor)?;
@@ -135,11 +142,11 @@ fn key_of(item: &DeclaredItem) -> ItemKey {
     ItemKey { declaration: item.declaration, item: item.item.get() }
 }
 
-fn stock_item(item: &DeclaredItem, findings: &Findings) -> StockItem {
+fn stock_item(item: &DeclaredItem, findings: &Findings, terms: &TariffTerms) -> StockItem {
     let shipments = item.shipments.iter().map(|shipment| Shipped {
         quantity: shipment.reported.quantity,
         on: shipment.reported.shipped_on,
-        sell_by: sell_by(&RULES, shipment.reported.shipped_on),
+        sell_by: Some(sell_by(terms, item.goods.ncm, shipment.reported.shipped_on)),
     });
     StockItem {
         key: key_of(item),

@@ -17,12 +17,12 @@ use crate::change::Kind;
 use crate::domain::reference::{Nomenclature, ReferenceRow, ReferenceTable};
 use crate::domain::requirements::Requirements;
 use crate::domain::rule_table;
-pub use crate::domain::rule_table::{CERTIFICATES, EXPORTA_SIMPLE, SETTLEMENT_TERMS};
-use crate::domain::settlement::SettlementTerms;
+pub use crate::domain::rule_table::{CERTIFICATES, CONSIGNMENT, EXPORTA_SIMPLE, SETTLEMENT_TERMS};
 use crate::domain::simple_regime::SimpleRegimes;
+use crate::domain::tariff_terms::TariffTerms;
 use crate::error::{Error, FieldViolation, Result};
 use crate::ledger::{Draft, EntryKind};
-use crate::store::Store;
+use crate::store::{PageQuery, Store};
 
 /// All reference tables in memory, as of the last refresh.
 #[derive(Default)]
@@ -44,7 +44,9 @@ pub struct Tables {
     /// How much may be exported under simplified regimes, from table `exporta_simple`.
     pub simple_regimes: SimpleRegimes,
     /// How long there is to settle proceeds, from table `settlement_terms`.
-    pub settlement_terms: SettlementTerms,
+    pub settlement_terms: TariffTerms,
+    /// How long goods may lie abroad unsold, from table `consignment`.
+    pub consignment: TariffTerms,
 }
 
 impl Reference {
@@ -64,8 +66,9 @@ impl Reference {
                 CERTIFICATES => tables.requirements = readable(Requirements::read(&table)),
                 EXPORTA_SIMPLE => tables.simple_regimes = readable(SimpleRegimes::read(&table)),
                 SETTLEMENT_TERMS => {
-                    tables.settlement_terms = readable(SettlementTerms::read(&table));
+                    tables.settlement_terms = readable(TariffTerms::read(&table));
                 }
+                CONSIGNMENT => tables.consignment = readable(TariffTerms::read(&table)),
                 _ => {}
             }
             tables.by_id.insert(table.id.clone(), Arc::new(table));
@@ -81,7 +84,8 @@ pub const NCM: &str = "ncm";
 /// The state of a table all of whose rules are in force everywhere.
 pub(super) const CURRENT: &str = "CURRENT";
 
-/// The state of a table by which listings that were handed in before are yet to be judged.
+/// The state of a table by which what was there before is yet to be judged: listings that were
+/// handed in, settlements that are open.
 pub(super) const TO_APPLY: &str = "TO_APPLY";
 
 /// Faults of rows that an answer names one by one; clients bound the metadata that carries them.
@@ -219,8 +223,7 @@ impl App {
                 let stands = former.as_ref().filter(|former| {
                     same_rows && former.version == table.version && former.source == table.source
                 });
-                let applied =
-                    stands.is_some() || table.id != CERTIFICATES || !self.has_listings().await?;
+                let applied = stands.is_some() || !self.concerns_anything(&table.id).await?;
                 let state = if applied { CURRENT } else { TO_APPLY };
                 let (expect, write) =
                     put(Kind::ReferenceTable, &table.id, "", state, vec![], table, version)?;
@@ -247,7 +250,20 @@ impl App {
             })
             .await?;
         self.deadlines.look();
+        if written.value.id == CONSIGNMENT {
+            self.deadlines.look_at_stock();
+        }
         Ok(written)
+    }
+
+    /// Whether there is anything that was judged by a former version of the table.
+    async fn concerns_anything(&self, table: &str) -> Result<bool> {
+        let kind = match table {
+            CERTIFICATES => Kind::Listing,
+            SETTLEMENT_TERMS => Kind::DeclarationItem,
+            _ => return Ok(false),
+        };
+        Ok(!self.store.page(PageQuery::all(kind, 1)).await?.is_empty())
     }
 }
 

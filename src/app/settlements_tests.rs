@@ -4,7 +4,9 @@ use super::*;
 use crate::app::declarations::{NamedListing, NewDeclaration, NewItem};
 use crate::app::listings::tests::{SELLER, stage, submitted, wine};
 use crate::app::test_stage::Stage;
-use crate::domain::customs_declaration::{Goods, Incoterm, NewShipment, Terms};
+use crate::domain::customs_declaration::{Declaration, Goods, Incoterm, NewShipment, Terms};
+use crate::domain::partner::PartnerId;
+use crate::domain::reference::{ReferenceRow, ReferenceTable};
 use crate::domain::settlement::SettlementReporter;
 use crate::ledger::Entry;
 
@@ -195,4 +197,116 @@ async fn settlements_are_for_customs_and_auditors() {
             stage.app.record_settlement(&caller, &intent, id(1), &report("1", "S")).await;
         assert_eq!(recorded.is_ok(), role == Role::Customs, "{partner}");
     }
+}
+
+/// Ships part of an item as a gateway did that knew of no settlements.
+async fn ship_as_before(stage: &Stage, item: i64, day: &str) {
+    let (number, item) = id(item);
+    let customs: PartnerId = "customs".parse().unwrap();
+    let kind = Kind::DeclarationItem;
+    let record = stage.app.store.record(kind, &DeclaredItem::key_of(number, item)).await.unwrap();
+    let record = record.unwrap();
+    let mut held: DeclaredItem = decode(&record).unwrap().value;
+    let declaration: Option<Versioned<Declaration>> =
+        stage.app.document(Kind::Declaration, number.as_str()).await.unwrap();
+    let shipment = NewShipment {
+        quantity: "10".parse().unwrap(),
+        shipped_on: day.parse().unwrap(),
+        reference: None,
+        post_shipment: false,
+    };
+    let mut declaration = declaration.unwrap().value;
+    assert!(declaration.ship(&mut held, &shipment, &customs, stage.app.env.now()).unwrap());
+    let (state, version) = (held.state().as_str(), record.version);
+    let (expect, write) =
+        put(kind, &record.key, &record.owner, state, record.columns, &held, version).unwrap();
+    let intent = stage.intent("customs");
+    let written = stage.app.write(&intent, || async {
+        let draft = Draft::new(EntryKind::ShipmentRecorded);
+        let (expect, writes) = (vec![expect.clone()], vec![write.clone()]);
+        Ok(Plan { answer: true, expect, writes, draft })
+    });
+    written.await.unwrap();
+}
+
+/// The table of terms with `days` for beverages.
+async fn load_terms(stage: &Stage, table: &str, version: &str, days: &str) {
+    let attributes = [("days", days), ("source", "Resolución de ejemplo")];
+    let row = ReferenceRow {
+        code: "22".to_owned(),
+        title_es: String::new(),
+        title_en: String::new(),
+        attributes: attributes.map(|(name, value)| (name.into(), value.into())).into(),
+        valid_from: None,
+        valid_to: None,
+    };
+    let table = ReferenceTable {
+        id: table.to_owned(),
+        version: version.to_owned(),
+        source: "Resolución de ejemplo".to_owned(),
+        loaded_at: jiff::Timestamp::UNIX_EPOCH,
+        digest: String::new(),
+        rows: vec![row],
+    };
+    stage.app.load_table(&stage.intent("operator"), table).await.unwrap();
+}
+
+/// What the entries of a kind say they are about: their resource, or their fact of that name.
+async fn about(stage: &Stage, kind: EntryKind, fact: &str) -> Vec<String> {
+    let size = stage.app.store.tree().await.unwrap().size();
+    let mut found = Vec::new();
+    for index in 0..size {
+        let stored = stage.app.store.entry(index).await.unwrap().unwrap();
+        let entry = Entry::parse(&stored.entry).unwrap();
+        if entry.kind() == Some(kind) {
+            found.push(entry.facts()[fact].to_string());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn terms_loaded_later_move_what_is_open_and_not_what_is_certified() {
+    let stage = declared().await;
+    ship(&stage, 1, "2026-03-01").await;
+    ship(&stage, 2, "2026-03-01").await;
+    let certifies = NewReport { certifies: true, ..report("5", "S-9") };
+    record(&stage, 2, &certifies).await.unwrap();
+    let customs = stage.caller("customs", Role::Customs);
+
+    load_terms(&stage, "settlement_terms", "2026-06", "30").await;
+    let met = stage.app.meet_deadlines().await;
+    // It is 1 June: what has 30 days from 1 March on is over at once.
+    assert_eq!(met.settlements, 1);
+    let moved = stage.app.settlement(&customs, id(1)).await.unwrap();
+    assert_eq!(moved.settlement.due_on(), "2026-03-31".parse().ok());
+    assert_eq!(moved.state, SettlementState::Overdue);
+    let kept = stage.app.settlement(&customs, id(2)).await.unwrap();
+    assert_eq!(kept.settlement.due_on(), "2026-08-28".parse().ok());
+    assert_eq!(
+        about(&stage, EntryKind::SettlementsJudged, "settlements").await,
+        [format!("declarations/{NUMBER}/settlements/1")]
+    );
+    assert_eq!(about(&stage, EntryKind::RulesApplied, "settlements").await, ["1"]);
+    assert_eq!(stage.app.meet_deadlines().await.settlements, 0, "applied once");
+
+    load_terms(&stage, "settlement_terms", "2026-07", "400").await;
+    stage.app.meet_deadlines().await;
+    let moved = stage.app.settlement(&customs, id(1)).await.unwrap();
+    assert_eq!(moved.state, SettlementState::Due, "there is time again");
+}
+
+#[tokio::test]
+async fn items_shipped_before_there_were_settlements_get_theirs() {
+    let stage = declared().await;
+    ship_as_before(&stage, 1, "2026-03-01").await;
+    let customs = stage.caller("customs", Role::Customs);
+    let query = SettlementsQuery { limit: 10, ..SettlementsQuery::default() };
+    assert_eq!(stage.app.list_settlements(&customs, &query).await.unwrap().items, []);
+
+    load_terms(&stage, "settlement_terms", "2026-06", "60").await;
+    stage.app.meet_deadlines().await;
+    let listed = stage.app.list_settlements(&customs, &query).await.unwrap().items;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].settlement.due_on(), "2026-04-30".parse().ok());
 }

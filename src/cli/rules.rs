@@ -66,8 +66,8 @@ pub struct ShowRows {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Load {
-    /// ncm, certificates, exporta_simple, settlement_terms, countries, currencies, incoterms,
-    /// provinces, regions, size_classes, units
+    /// ncm, certificates, exporta_simple, settlement_terms, consignment, countries, currencies,
+    /// incoterms, provinces, regions, size_classes, units
     table: String,
     /// The file, CSV in UTF-8, or the nomenclature in JSON
     file: PathBuf,

@@ -53,6 +53,7 @@ pub mod size_class;
 pub mod sold_at;
 pub mod summary;
 pub mod suppression;
+pub mod tariff_terms;
 pub mod text;
 pub mod unit;
 pub mod verification;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::reference::{ReferenceRow, ReferenceTable};
 use super::requirements::Requirements;
-use super::settlement::SettlementTerms;
 use super::simple_regime::SimpleRegimes;
+use super::tariff_terms::TariffTerms;
 
 /// The table that says which goods need whose clearance and certificates.
 pub const CERTIFICATES: &str = "certificates";
@@ -18,6 +18,9 @@ pub const EXPORTA_SIMPLE: &str = "exporta_simple";
 
 /// The table of the days in which proceeds are to be settled.
 pub const SETTLEMENT_TERMS: &str = "settlement_terms";
+
+/// The table of the days in which goods abroad are sold or brought back.
+pub const CONSIGNMENT: &str = "consignment";
 
 /// The attribute that says which act a row rests on.
 pub const SOURCE: &str = "source";
@@ -45,8 +48,8 @@ pub fn faults(table: &ReferenceTable) -> Vec<RowFault> {
             faults
         }
         EXPORTA_SIMPLE => SimpleRegimes::read(table).1,
-        SETTLEMENT_TERMS => {
-            let mut faults = SettlementTerms::read(table).1;
+        SETTLEMENT_TERMS | CONSIGNMENT => {
+            let mut faults = TariffTerms::read(table).1;
             faults.extend(overlaps(&table.rows));
             faults
         }

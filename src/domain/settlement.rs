@@ -17,75 +17,11 @@ use super::declaration::DeclarationNumber;
 use super::fault::Fault;
 use super::ncm::NcmCode;
 use super::partner::PartnerId;
-use super::period::Validity;
-use super::reference::{ReferenceRow, ReferenceTable};
-use super::rule_table::{CellFault, RowFault, SOURCE, attributes, tariff_prefix};
+use super::tariff_terms::{TariffTerms, Term};
 use super::text::Reference;
 
 /// The most reports of one item; a real one has a few.
 const MAX_REPORTS: usize = 1000;
-
-/// The longest term, in days: ten years.
-const MAX_DAYS: u16 = 3660;
-
-/// How many days there are to settle, by tariff line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettlementTerms(Vec<Rule>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Rule {
-    prefix: String,
-    term: Term,
-    validity: Validity,
-}
-
-/// How long there is time for an item, and by which act.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Term {
-    /// Days after the first shipment.
-    pub days: u16,
-    /// The act it rests on.
-    pub source: String,
-}
-
-impl SettlementTerms {
-    /// The terms of the reference table `settlement_terms`, and what is wrong with its rows.
-    ///
-    /// The code is a beginning of a tariff code, 2 to 8 digits; the attributes `days` and `source`
-    /// must be there.
-    pub fn read(table: &ReferenceTable) -> (Self, Vec<RowFault>) {
-        let (mut rules, mut faults) = (Vec::new(), Vec::new());
-        for (place, row) in table.rows.iter().enumerate() {
-            match Rule::read(row) {
-                Ok(rule) => rules.push(rule),
-                Err((column, message)) => faults.push(RowFault { row: place, column, message }),
-            }
-        }
-        (Self(rules), faults)
-    }
-
-    /// The term of goods of `ncm` that left on `day`; `None` if no rule sets one. The longest code
-    /// that fits counts.
-    pub fn term(&self, ncm: NcmCode, day: Date) -> Option<&Term> {
-        let digits = ncm.digits();
-        self.0
-            .iter()
-            .filter(|rule| digits.starts_with(&rule.prefix) && rule.validity.holds_on(day))
-            .max_by_key(|rule| rule.prefix.len())
-            .map(|rule| &rule.term)
-    }
-}
-
-impl Rule {
-    fn read(row: &ReferenceRow) -> Result<Self, CellFault> {
-        let prefix = tariff_prefix(row)?;
-        let [days, source] = attributes(row, ["days", SOURCE])?;
-        let days = days.parse().ok().filter(|days| (1..=MAX_DAYS).contains(days));
-        let days = days.ok_or(("attributes", format!("days must be 1 to {MAX_DAYS}")))?;
-        let term = Term { days, source: source.to_owned() };
-        Ok(Self { prefix, term, validity: row.validity() })
-    }
-}
 
 named_enum! {
     /// How far the settlement of an item is.
@@ -170,7 +106,7 @@ pub struct Settlement {
 
 impl Settlement {
     /// The settlement of `item` as its first shipment opens it; `None` if nothing has left.
-    pub fn open(item: &DeclaredItem, terms: &SettlementTerms) -> Option<Self> {
+    pub fn open(item: &DeclaredItem, terms: &TariffTerms) -> Option<Self> {
         let shipped_on = item.shipments.iter().map(|one| one.reported.shipped_on).min()?;
         Some(Self {
             declaration: item.declaration,
@@ -214,6 +150,17 @@ impl Settlement {
     pub fn next_turn(&self, day: Date) -> Option<Date> {
         let over = self.due_on()?.tomorrow().ok()?;
         (!self.certified && over > day).then_some(over)
+    }
+
+    /// Takes the term that `terms` set for its goods. False, and nothing touched, if that is the
+    /// one it has, or all is settled.
+    pub fn take_term(&mut self, terms: &TariffTerms) -> bool {
+        let term = terms.term(self.ncm, self.shipped_on);
+        if self.certified || term == self.term.as_ref() {
+            return false;
+        }
+        self.term = term.cloned();
+        true
     }
 
     /// Takes a report; `fob` is what the item is declared to be worth. False, and nothing touched,

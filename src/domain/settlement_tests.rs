@@ -4,8 +4,10 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::reference::{ReferenceRow, ReferenceTable};
+use crate::domain::rule_table::RowFault;
 
-fn terms(rows: &[(&str, &[(&str, &str)])]) -> (SettlementTerms, Vec<RowFault>) {
+fn terms(rows: &[(&str, &[(&str, &str)])]) -> (TariffTerms, Vec<RowFault>) {
     let row = |(code, attributes): &(&str, &[(&str, &str)])| ReferenceRow {
         code: (*code).to_owned(),
         title_es: String::new(),
@@ -14,7 +16,7 @@ fn terms(rows: &[(&str, &[(&str, &str)])]) -> (SettlementTerms, Vec<RowFault>) {
         valid_from: None,
         valid_to: None,
     };
-    SettlementTerms::read(&ReferenceTable {
+    TariffTerms::read(&ReferenceTable {
         id: "settlement_terms".to_owned(),
         version: "1".to_owned(),
         source: "test".to_owned(),

@@ -115,6 +115,9 @@ kinds! {
     SettlementRecorded = "settlement.recorded",
     /// The time to settle the proceeds of an exported item is over.
     SettlementOverdue = "settlement.overdue",
+    /// Other terms hold for settlements that are open, or ones of before got theirs; the entry names
+    /// them.
+    SettlementsJudged = "settlements.judged",
     /// A sales report was opened.
     ReportOpened = "report.opened",
     /// A sales report was sealed with its control totals.

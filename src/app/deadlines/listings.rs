@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{READ, due_on, left, place};
 use crate::app::listings::Desk;
-use crate::app::reference::{CERTIFICATES, CURRENT, TO_APPLY};
-use crate::app::write::{Intent, Plan, put};
-use crate::app::{App, Versioned, decode};
+use crate::app::reference::CERTIFICATES;
+use crate::app::write::{Intent, Plan};
+use crate::app::{App, decode};
 use crate::change::{Kind, Record, Write};
 use crate::domain::certificate::Certificate;
 use crate::domain::listing::{Listing, SuspensionReason, Verdict};
 use crate::domain::partner::Partner;
-use crate::domain::reference::ReferenceTable;
 use crate::domain::request_id::RequestId;
 use crate::error::Result;
 use crate::ledger::{Draft, EntryKind};
@@ -102,14 +101,7 @@ impl App {
     /// Judges all listings that were handed in by rules that were loaded and not yet applied, and
     /// then says so. Cut short, it begins anew; what it did stays. Answers how many changed.
     pub(super) async fn apply_rules(&self) -> Result<usize> {
-        let Some(record) = self.store.record(Kind::ReferenceTable, CERTIFICATES).await? else {
-            return Ok(0);
-        };
-        if record.state != TO_APPLY {
-            return Ok(0);
-        }
-        // Who loaded it may not have read it again yet.
-        self.refresh(Kind::ReferenceTable).await?;
+        let Some(record) = self.table_to_apply(CERTIFICATES).await? else { return Ok(0) };
         let mut all = Judged::default();
         let mut query = PageQuery::all(Kind::Listing, READ);
         loop {
@@ -132,7 +124,7 @@ impl App {
                 break;
             }
         }
-        self.rules_applied(record, &all).await?;
+        self.rules_applied(record, |draft| all.facts(draft)).await?;
         Ok(all.listings.len())
     }
 
@@ -177,30 +169,6 @@ impl App {
             })
             .await?;
         Ok(if written.replayed { Judged::default() } else { written.value })
-    }
-
-    /// Notes that everything was judged by the table in `loaded`, unless another one came.
-    async fn rules_applied(&self, loaded: Record, judged: &Judged) -> Result<()> {
-        let id = RequestId::of_step("rules.applied", &[&loaded.key, &loaded.version.to_string()])?;
-        let intent = Intent::internal(Partner::GATEWAY.parse()?, id);
-        self.write(&intent, || async {
-            let held: Option<Versioned<ReferenceTable>> =
-                self.document(Kind::ReferenceTable, &loaded.key).await?;
-            let Some(held) = held.filter(|held| held.version == loaded.version) else {
-                return Ok(left(false, EntryKind::RulesApplied));
-            };
-            let (key, version, table) = (&loaded.key, loaded.version, &held.value);
-            let (expect, write) =
-                put(Kind::ReferenceTable, key, "", CURRENT, vec![], table, version)?;
-            let draft = judged
-                .facts(Draft::new(EntryKind::RulesApplied))
-                .about(format!("referenceTables/{key}"))
-                .fact("version", &table.version)
-                .fact("digest", &table.digest);
-            Ok(Plan { answer: true, expect: vec![expect], writes: vec![write], draft })
-        })
-        .await
-        .map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Enters: which difference, and what customs found. Leaves: the account as it is from then on.
 //! What is judged is the account as it stands; sales that come meanwhile are new facts.
 
-use super::{Account, accounts, customs_only};
+use super::{Account, customs_only};
 use crate::app::App;
 use crate::app::declarations::name;
 use crate::app::write::{Intent, Plan, Written, check_etag, put};
@@ -113,7 +113,7 @@ impl App {
             }
         };
         let mut stock = self.store.stock(StockQuery::Keys(vec![listing])).await?;
-        let of = accounts(&stock.pop().ok_or_else(Error::not_found)?, self.today())?;
+        let of = self.accounts(&stock.pop().ok_or_else(Error::not_found)?, self.today())?;
         let account = match difference {
             Difference::Undeclared(_) => of.undeclared,
             Difference::Item(declaration, item) => {
@@ -137,7 +137,7 @@ impl App {
         record.version = account.version + 1;
         stock.findings.retain(|held| held.key != record.key);
         stock.findings.push(record);
-        let then = accounts(&stock, self.today())?.all().find(|one| one.item == account.item);
+        let then = self.accounts(&stock, self.today())?.all().find(|one| one.item == account.item);
         let answer = then.ok_or_else(Error::contended)?;
         Ok(Plan { answer, expect: vec![expect], writes: vec![write], draft })
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Account, accounts};
+use super::Account;
 use crate::app::App;
 use crate::app::declarations::name;
 use crate::app::write::{Intent, Plan};
@@ -26,7 +26,8 @@ const EVERY: Duration = Duration::from_secs(3600);
 const READ: u32 = 500;
 
 impl App {
-    /// Raises what is overdue, now and every hour, for ever. Run it beside the server.
+    /// Raises what is overdue, now, every hour and when terms are loaded, for ever. Run it beside
+    /// the server.
     pub async fn keep_stock(self) {
         loop {
             match self.raise_overdue().await {
@@ -34,7 +35,10 @@ impl App {
                 Ok(count) => tracing::info!(count, "items with stock past its deadline"),
                 Err(reason) => tracing::error!(?reason, "stock could not be looked at"),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::select! {
+                () = self.deadlines.stock() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
         }
     }
 
@@ -49,7 +53,7 @@ impl App {
             let last = page.last().map(|stock| stock.listing.key.clone());
             let full = page.len() >= READ as usize;
             for stock in page.iter().filter(|stock| !stock.items.is_empty()) {
-                match accounts(stock, today) {
+                match self.accounts(stock, today) {
                     Ok(of) => {
                         for account in of.items {
                             raised += usize::from(self.raise(&account).await?);

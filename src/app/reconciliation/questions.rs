@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Account, ListingAccounts, accounts};
+use super::{Account, ListingAccounts};
 use crate::app::{App, Page, Versioned, decode};
 use crate::change::Kind;
 use crate::domain::caller::{Caller, Visibility};
@@ -85,7 +85,7 @@ impl App {
         let on = on.unwrap_or_else(|| self.today());
         let stocks = self.store.stock(StockQuery::Keys(listings.into_iter().collect())).await?;
         for stock in self.delegated(caller, stocks).await? {
-            let of_declaration = accounts(&stock, on)?.items.into_iter().filter(|account| {
+            let of_declaration = self.accounts(&stock, on)?.items.into_iter().filter(|account| {
                 account.item.is_some_and(|key| {
                     key.declaration == number && item.is_none_or(|item| item.get() == key.item)
                 })
@@ -174,7 +174,7 @@ impl App {
             if stock.items.is_empty() && stock.net.is_empty() {
                 continue;
             }
-            match accounts(&stock, gathered.on) {
+            match self.accounts(&stock, gathered.on) {
                 Ok(accounts) => gathered.take(accounts),
                 // Sums of one listing that no decimal holds are no reason to show no other.
                 Err(error) => tracing::error!(listing = key, ?error, "left out of differences"),
@@ -197,7 +197,7 @@ impl App {
         let visibility = sight(caller);
         let stock = self.store.stock(StockQuery::Keys(vec![listing.to_owned()])).await?;
         let stock = self.delegated(caller, stock).await?.pop().ok_or_else(Error::not_found)?;
-        let of = accounts(&stock, self.today())?;
+        let of = self.accounts(&stock, self.today())?;
         if !visibility.allows(&of.listing.marketplace) {
             return Err(Error::not_found());
         }
