@@ -57,7 +57,8 @@ impl App {
     /// Records that proceeds of an item were settled.
     ///
     /// # Errors
-    /// `NOT_CUSTOMS`, `NOT_FOUND`, `ILLEGAL_TRANSITION` before anything of the item has left, and
+    /// `NOT_CUSTOMS`, `NOT_FOUND` (for a broker also of exporters that did not delegate to it),
+    /// `ILLEGAL_TRANSITION` before anything of the item has left, and
     /// those of [`Settlement::report`].
     pub async fn record_settlement(
         &self,
@@ -66,7 +67,7 @@ impl App {
         (number, item): (DeclarationNumber, ItemNumber),
         new: &NewReport,
     ) -> Result<Written<Shown>> {
-        if caller.role() != Role::Customs {
+        if !matches!(caller.role(), Role::Customs | Role::Broker) {
             return Err(Error::permission("NOT_CUSTOMS", "settlements are recorded by customs"));
         }
         let key = DeclaredItem::key_of(number, item);
@@ -75,6 +76,10 @@ impl App {
             let held: Versioned<DeclaredItem> =
                 self.document(Kind::DeclarationItem, &key).await?.ok_or_else(Error::not_found)?;
             let item = held.value;
+            let mandates = self.mandates(caller, [item.exporter]).await?;
+            if !mandates.allow(item.exporter) {
+                return Err(Error::not_found());
+            }
             let kept: Option<Versioned<Settlement>> = self.document(Kind::Settlement, &key).await?;
             let version = kept.as_ref().map_or(0, |kept| kept.version);
             let mut settlement = match kept {
@@ -98,9 +103,11 @@ impl App {
                 key: key.clone(),
                 version: held.version,
             };
+            let (mut expect, draft) = mandates.act(draft, [item.exporter]);
+            expect.extend([own, worth]);
             Ok(Plan {
                 answer: Shown { settlement, fob: item.goods.fob, state },
-                expect: vec![own, worth],
+                expect,
                 writes: if changed { vec![write] } else { vec![] },
                 draft,
             })
@@ -117,12 +124,17 @@ impl App {
         caller: &Caller,
         (number, item): (DeclarationNumber, ItemNumber),
     ) -> Result<Shown> {
-        if !may_see(caller) {
-            return Err(Error::not_found());
-        }
         let key = DeclaredItem::key_of(number, item);
         let item: Versioned<DeclaredItem> =
             self.document(Kind::DeclarationItem, &key).await?.ok_or_else(Error::not_found)?;
+        let seen = match sight(caller) {
+            Sight::All => true,
+            Sight::Delegated => self.mandate(caller, item.value.exporter).await?.is_some(),
+            Sight::Nothing => false,
+        };
+        if !seen {
+            return Err(Error::not_found());
+        }
         let kept: Option<Versioned<Settlement>> = self.document(Kind::Settlement, &key).await?;
         let settlement = match kept {
             Some(kept) => kept.value,
@@ -133,42 +145,80 @@ impl App {
         Ok(Shown { settlement, fob: item.value.goods.fob, state })
     }
 
-    /// Settlements in the order of declarations and items. A page may hold fewer than asked
-    /// although more follow.
+    /// Settlements in the order of declarations and items, for a broker exporter by exporter. A
+    /// page may hold fewer than asked although more follow.
     pub async fn list_settlements(
         &self,
         caller: &Caller,
         query: &SettlementsQuery,
     ) -> Result<Page<Shown>> {
-        if !may_see(caller) {
-            return Ok(Page { items: vec![], next: None });
-        }
-        let today = self.today();
+        let mut gathered = Gathered { today: self.today(), found: Vec::new(), scanned: 0 };
+        let next = match sight(caller) {
+            Sight::All => self.gather_settlements(query, &mut gathered).await?,
+            Sight::Delegated => {
+                self.gather_settlements_delegated(caller, query, &mut gathered).await?
+            }
+            Sight::Nothing => None,
+        };
+        Ok(Page { items: self.with_worth(gathered.found, gathered.today).await?, next })
+    }
+
+    /// Takes in what matches, until a page is full or enough was looked at; answers where the next
+    /// page begins.
+    async fn gather_settlements(
+        &self,
+        query: &SettlementsQuery,
+        gathered: &mut Gathered,
+    ) -> Result<Option<String>> {
         let mut page = PageQuery::all(Kind::Settlement, SCAN);
         page.after.clone_from(&query.after);
         page.equal.extend(query.exporter.map(|cuit| ("exporter_cuit", cuit.to_string())));
-        let matches = |one: &Settlement| {
-            query.state.is_none_or(|state| one.state(today) == state)
-                && query.due_by.is_none_or(|day| one.due_on().is_some_and(|due| due <= day))
-        };
-        let (mut found, mut scanned) = (Vec::new(), 0);
-        let next = 'pages: loop {
+        loop {
             let read: Page<Versioned<Settlement>> = self.documents(page.clone()).await?;
-            scanned += SCAN;
+            gathered.scanned += SCAN;
             for settlement in read.items.into_iter().map(|held| held.value) {
-                if found.len() == query.limit as usize {
-                    break 'pages Some(page.after);
+                if gathered.found.len() >= query.limit as usize {
+                    return Ok(Some(page.after));
                 }
                 page.after = settlement.key();
-                if matches(&settlement) {
-                    found.push(settlement);
+                if query.matches(&settlement, gathered.today) {
+                    gathered.found.push(settlement);
                 }
             }
-            if read.next.is_none() || scanned >= SCANNED_AT_MOST {
-                break read.next;
+            if read.next.is_none() || gathered.scanned >= SCANNED_AT_MOST {
+                return Ok(read.next);
             }
-        };
-        Ok(Page { items: self.with_worth(found, today).await?, next })
+        }
+    }
+
+    /// The same of those that delegated to the caller today, one exporter after the other in the
+    /// order of the delegations. The place where the next page begins is the delegation before, the
+    /// one within which the page ended, and where in it.
+    async fn gather_settlements_delegated(
+        &self,
+        caller: &Caller,
+        query: &SettlementsQuery,
+        gathered: &mut Gathered,
+    ) -> Result<Option<String>> {
+        if let Some(exporter) = query.exporter {
+            return match self.mandate(caller, exporter).await? {
+                Some(_) => self.gather_settlements(query, gathered).await,
+                None => Ok(None),
+            };
+        }
+        let mut place = query.after.splitn(3, ' ');
+        let mut part = || place.next().unwrap_or_default();
+        let (mut before, at, within) = (part().to_owned(), part(), part());
+        let page = self.mandates_after(caller, before.clone()).await?;
+        for (exporter, mandate) in page.items {
+            let after = if mandate.key == at { within.to_owned() } else { String::new() };
+            let own = SettlementsQuery { exporter: Some(exporter), after, ..query.clone() };
+            if let Some(next) = self.gather_settlements(&own, gathered).await? {
+                return Ok(Some(format!("{before} {} {next}", mandate.key)));
+            }
+            before = mandate.key;
+        }
+        Ok(page.next)
     }
 
     async fn with_worth(&self, found: Vec<Settlement>, today: Date) -> Result<Vec<Shown>> {
@@ -204,15 +254,37 @@ impl App {
     }
 }
 
-fn may_see(caller: &Caller) -> bool {
+/// A page of settlements in the making.
+struct Gathered {
+    today: Date,
+    found: Vec<Settlement>,
+    scanned: u32,
+}
+
+impl SettlementsQuery {
+    fn matches(&self, one: &Settlement, today: Date) -> bool {
+        self.state.is_none_or(|state| one.state(today) == state)
+            && self.due_by.is_none_or(|day| one.due_on().is_some_and(|due| due <= day))
+    }
+}
+
+/// Whose settlements a caller sees.
+enum Sight {
+    All,
+    /// Those of exporters that delegated to it.
+    Delegated,
+    Nothing,
+}
+
+fn sight(caller: &Caller) -> Sight {
     match caller.role() {
-        Role::Customs | Role::Auditor => true,
+        Role::Customs | Role::Auditor => Sight::All,
+        Role::Broker => Sight::Delegated,
         Role::ExportRegistry
         | Role::Agency
         | Role::Marketplace
         | Role::Analyst
-        | Role::Operator
-        | Role::Broker => false,
+        | Role::Operator => Sight::Nothing,
     }
 }
 

@@ -3,8 +3,10 @@
 use super::*;
 use crate::app::declarations::{NamedListing, NewDeclaration, NewItem};
 use crate::app::listings::tests::{SELLER, stage, submitted, wine};
+use crate::app::partners::NewPartner;
 use crate::app::test_stage::Stage;
 use crate::domain::customs_declaration::{Declaration, Goods, Incoterm, NewShipment, Terms};
+use crate::domain::delegation::{Effect, NewFact};
 use crate::domain::partner::PartnerId;
 use crate::domain::reference::{ReferenceRow, ReferenceTable};
 use crate::domain::settlement::SettlementReporter;
@@ -197,6 +199,80 @@ async fn settlements_are_for_customs_and_auditors() {
             stage.app.record_settlement(&caller, &intent, id(1), &report("1", "S")).await;
         assert_eq!(recorded.is_ok(), role == Role::Customs, "{partner}");
     }
+}
+
+async fn delegate(stage: &Stage, exporter: &str, effect: Effect) {
+    let fact = NewFact {
+        effect,
+        valid_from: "2026-05-01".parse().unwrap(),
+        valid_to: None,
+        source: "Poder 7".parse().unwrap(),
+    };
+    let pair = (&"broker".parse().unwrap(), exporter.parse().unwrap());
+    let (customs, intent) = (stage.caller("customs", Role::Customs), stage.intent("customs"));
+    stage.app.record_delegation(&customs, &intent, pair, "", &fact).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_records_and_sees_settlements_of_those_that_delegated_only() {
+    let stage = declared().await;
+    ship(&stage, 1, "2026-03-01").await;
+    ship(&stage, 2, "2026-03-01").await;
+    let new = NewPartner {
+        id: "broker".parse().unwrap(),
+        role: Role::Broker,
+        agency: None,
+        display_name: "Broker".into(),
+        identities: vec!["san_uri:urn:puente:partner:broker".parse().unwrap()],
+        scopes: None,
+        limits: None,
+    };
+    stage.app.create_partner(&stage.intent("operator"), new).await.unwrap();
+    let broker = stage.caller("broker", Role::Broker);
+    let listed = |exporter: Option<&str>, after: &str, limit| {
+        let (stage, broker) = (&stage, &broker);
+        let query = SettlementsQuery {
+            exporter: exporter.map(|one| one.parse().unwrap()),
+            after: after.to_owned(),
+            limit,
+            ..SettlementsQuery::default()
+        };
+        async move { stage.app.list_settlements(broker, &query).await.unwrap() }
+    };
+    let write = |item: i64| {
+        let (stage, broker) = (&stage, &broker);
+        async move {
+            let intent = stage.intent("broker");
+            let new = report("10", &format!("S-{item}"));
+            stage.app.record_settlement(broker, &intent, id(item), &new).await
+        }
+    };
+    // Another's is as if there were none.
+    let missing = stage.app.settlement(&broker, id(7)).await.unwrap_err();
+    assert_eq!(stage.app.settlement(&broker, id(1)).await.unwrap_err(), missing);
+    assert_eq!(write(1).await.unwrap_err(), write(7).await.unwrap_err());
+    for exporter in [None, Some(SELLER)] {
+        let page = listed(exporter, "", 10).await;
+        assert_eq!((page.items, page.next), (vec![], None));
+    }
+
+    delegate(&stage, SELLER, Effect::Granted).await;
+    assert_eq!(stage.app.settlement(&broker, id(1)).await.unwrap().state, SettlementState::Due);
+    let done = write(1).await.unwrap();
+    assert_eq!(done.value.state, SettlementState::Partial);
+    let stored = stage.app.store.entry(done.receipt.unwrap().index).await.unwrap().unwrap();
+    let entry = Entry::parse(&stored.entry).unwrap();
+    assert_eq!(entry.actor(), "broker");
+    assert!(entry.text().contains("delegations/"), "for whom: {}", entry.text());
+    let first = listed(None, "", 1).await;
+    let second = listed(None, &first.next.unwrap(), 1).await;
+    assert_eq!([&first.items, &second.items].map(|items| items[0].settlement.item.get()), [1, 2]);
+    assert_eq!(listed(Some(SELLER), "", 10).await.items.len(), 2);
+
+    delegate(&stage, SELLER, Effect::Revoked).await;
+    assert_eq!(stage.app.settlement(&broker, id(1)).await.unwrap_err(), missing);
+    assert_eq!(write(2).await.unwrap_err().reason, "NOT_FOUND");
+    assert_eq!(listed(None, "", 10).await.items, []);
 }
 
 /// Ships part of an item as a gateway did that knew of no settlements.
