@@ -213,7 +213,7 @@ async fn the_doctor_finds_a_sum_that_is_not_that_of_the_lines() {
     let store = stage.path().join("data/puente.db");
     let hand = rusqlite::Connection::open(store).unwrap();
     hand.execute_batch(
-        "UPDATE rollup_cells SET quantity = '17' \
+        "UPDATE cell_gains SET quantity = '17' \
          WHERE cell >> 32 IN (SELECT slice FROM rollup_slices WHERE kind = 'SALE')",
     )
     .unwrap();

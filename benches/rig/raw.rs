@@ -243,12 +243,11 @@ fn append(t: &Transaction<'_>, rows: &[Row], entry: i64, seq: &mut i64, numbers:
 
 /// In the order of the table, so that each page of it is read and written once.
 fn write_cells(t: &Transaction<'_>, cells: HashMap<i64, (&str, Sums)>) {
-    let mut held = t
-        .prepare_cached("SELECT lines, quantity, amount FROM rollup_cells WHERE cell = ?1")
-        .unwrap();
+    let mut held =
+        t.prepare_cached("SELECT lines, quantity, amount FROM cell_sums WHERE cell = ?1").unwrap();
     let mut write = t
         .prepare_cached(
-            "INSERT OR REPLACE INTO rollup_cells (cell, lines, quantity, amount, orders) \
+            "INSERT OR REPLACE INTO cell_sums (cell, lines, quantity, amount, orders) \
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )
         .unwrap();

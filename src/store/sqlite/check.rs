@@ -132,12 +132,12 @@ impl Check<'_> {
     fn lines(&mut self, window: &mut Window, reports: bool) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "SELECT s.cell, s.kind, s.quantity, s.unit_price, s.verdict, e.line_seq IS NOT NULL, \
-             s.line_seq, s.report, s.currency, IFNULL(c.cell = s.cell AND t.report = s.report \
+             s.line_seq, s.report, s.currency, IFNULL(t.report = s.report \
              AND t.marketplace = s.marketplace AND t.day = s.day AND t.kind = s.kind \
              AND t.currency = s.currency AND t.destination = s.destination \
-             AND (s.listing IS NULL OR g.listing = s.listing), 0) FROM sale_lines s \
+             AND (s.listing IS NULL OR g.listing = s.listing) AND EXISTS \
+             (SELECT 1 FROM rollup_cells c WHERE c.cell = s.cell), 0) FROM sale_lines s \
              LEFT JOIN line_explanations e ON e.line_seq = s.line_seq \
-             LEFT JOIN rollup_cells c ON c.cell = s.cell \
              LEFT JOIN rollup_slices t ON t.slice = s.cell >> 32 \
              LEFT JOIN rollup_goods g ON g.goods = s.cell & 4294967295 ORDER BY s.line_seq",
         )?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
+use super::gains;
 use super::questions::parsed;
 use super::rollups::plus;
 use crate::domain::decimal::{Quantity, Totals, UnitPrice};
@@ -39,26 +40,16 @@ pub fn explain(
             sortable(explanation.explained_at),
             signed(entry),
         ))?;
-    let (cell, held, added) = connection
+    let (cell, added) = connection
         .prepare_cached(
-            "SELECT s.kind, s.quantity, s.unit_price, c.cell, c.lines, c.quantity, c.amount \
-             FROM sale_lines s JOIN rollup_cells c ON c.cell = s.cell WHERE s.line_seq = ?1",
+            "SELECT kind, quantity, unit_price, cell FROM sale_lines \
+             WHERE line_seq = ?1 AND cell IS NOT NULL",
         )?
         .query_row([line], |row| {
-            let held = Totals {
-                lines: unsigned(row.get(4)?),
-                quantity: parsed(row, 5)?,
-                amount: parsed(row, 6)?,
-            };
             let added = signed_line(parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?);
-            Ok((row.get::<_, i64>(3)?, held, added))
+            Ok((row.get::<_, i64>(3)?, added))
         })?;
-    let sums = plus(held, added)?;
-    connection
-        .prepare_cached(
-            "UPDATE rollup_cells SET lines = ?2, quantity = ?3, amount = ?4 WHERE cell = ?1",
-        )?
-        .execute((cell, signed(sums.lines), sums.quantity.to_string(), sums.amount.to_string()))?;
+    gains::add_now(connection, cell, added, None)?;
     connection
         .prepare_cached("UPDATE report_progress SET explained = explained + 1 WHERE report = ?1")?
         .execute([report])?;

@@ -177,6 +177,7 @@ impl<'c> Lines<'c> {
     /// this one is committed.
     pub fn done(mut self) -> rusqlite::Result<Kept> {
         self.settle()?;
+        self.kept.sums.fold_some(self.connection)?;
         self.kept.sums.trim();
         self.kept.net.trim();
         Ok(self.kept)

@@ -11,6 +11,7 @@ mod documents;
 mod expected;
 mod explanations;
 mod export;
+mod gains;
 mod group;
 mod line_tables;
 mod lines;
@@ -307,6 +308,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    gains::know_sums(&connection)?;
     // Without this a kept statement is parsed and planned anew at each use where a bound LIMIT, or
     // a value held against the condition of a partial index, might call for another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

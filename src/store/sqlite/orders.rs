@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::documents::{signed, unsigned};
+use super::gains;
 use crate::change::OrderCounts;
 
 /// Counts the orders of a report. Lines are sorted by SQLite, which takes to disk what is many.
@@ -42,10 +43,8 @@ pub fn count(connection: &Connection, report: &str) -> rusqlite::Result<OrderCou
 /// Writes counts that were read when the report held what it holds now. In rollups each pair is
 /// counted once, in the cell of its earliest line.
 pub fn write(connection: &Connection, counts: &OrderCounts) -> rusqlite::Result<()> {
-    let mut update =
-        connection.prepare_cached("UPDATE rollup_cells SET orders = lines - ?2 WHERE cell = ?1")?;
     for (cell, repeats) in &counts.repeats {
-        update.execute((signed(*cell), signed(*repeats)))?;
+        gains::repeats(connection, signed(*cell), *repeats)?;
     }
     connection
         .prepare_cached("UPDATE report_progress SET orders = ?2 WHERE report = ?1")?

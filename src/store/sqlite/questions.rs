@@ -45,9 +45,9 @@ pub fn report_progress(connection: &Connection, report: &str) -> rusqlite::Resul
     let counts = connection
         .prepare_cached(
             "SELECT next_line, accepted, warned, duplicates, refused, orders, last_entry, \
-             explained, EXISTS (SELECT 1 FROM closed_months m JOIN rollup_slices s \
+             explained, EXISTS (SELECT 1 FROM closed_months m CROSS JOIN rollup_slices s \
              ON s.report = ?1 AND s.day BETWEEN m.key || '-01' AND m.key || '-31' \
-             JOIN rollup_cells c ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
+             CROSS JOIN rollup_cells c ON c.cell BETWEEN (s.slice << 32) AND (s.slice << 32 | 4294967295) \
              AND c.lines > 0) FROM report_progress WHERE report = ?1",
         )?
         .query_row([report], |row| {

@@ -1,13 +1,15 @@
 //! What sale lines add up to: daily cells, totals of reports.
 //!
 //! Enters: lines as they are stored. Leaves: sums, gathered in memory over a transaction and
-//! written once, in the order of the cells' numbers; exact, or refused.
+//! written once, in the order of the cells' numbers, as what [cells gain](super::gains); exact, or
+//! refused.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::documents::{signed, unsigned};
+use super::gains::{self, Gains};
 use super::numbers::Numbers;
 use super::questions::parsed;
 use crate::change::{CellKey, LineBatch};
@@ -25,6 +27,7 @@ const KEPT: usize = 1_000;
 pub struct Sums {
     reports: HashMap<String, OfReport>,
     numbers: Numbers,
+    gains: Gains,
     /// What the transaction has added to cells so far.
     moved: Vec<Moved>,
 }
@@ -152,7 +155,7 @@ impl Sums {
         for (key, report) in &mut self.reports {
             write_totals(connection, key, &mut report.totals)?;
             if !report.cells.is_empty() {
-                self.moved.push(write_cells(connection, report)?);
+                self.moved.push(write_cells(connection, report, &mut self.gains)?);
             }
         }
         Ok(())
@@ -161,6 +164,11 @@ impl Sums {
     /// Gives away what was added to cells since this was asked last.
     pub fn moved(&mut self) -> Vec<Moved> {
         std::mem::take(&mut self.moved)
+    }
+
+    /// Adds the gains of some cells to their sums, where too many wait.
+    pub fn fold_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.gains.fold_some(connection)
     }
 
     /// Lets go of what is kept where it has become too much; all of it is written.
@@ -203,35 +211,30 @@ fn write_totals(
     Ok(())
 }
 
-/// Writes cells in the order of their numbers, which is that of the table: each page of it is read
-/// and written once.
-fn write_cells(connection: &Connection, report: &mut OfReport) -> rusqlite::Result<Moved> {
-    let OfReport { marketplace, cells, .. } = report;
+/// Writes what cells gain, in the order of their numbers, which is that of the table. What the
+/// totals of the report, written before, do not show to fit is added to the sums and must.
+fn write_cells(
+    connection: &Connection,
+    report: &mut OfReport,
+    gains: &mut Gains,
+) -> rusqlite::Result<Moved> {
+    let OfReport { marketplace, cells, totals } = report;
     cells.sort_by_key(|cell| cell.number);
     let mut moved: Vec<(CellKey, Totals)> = Vec::with_capacity(cells.len());
-    let mut read = connection
-        .prepare_cached("SELECT lines, quantity, amount FROM rollup_cells WHERE cell = ?1")?;
-    // It has no index but its key, so that a row is replaced where it lies.
-    let mut write = connection.prepare_cached(
-        "INSERT OR REPLACE INTO rollup_cells (cell, lines, quantity, amount, orders) \
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
     let mut cells = cells.drain(..).peekable();
     while let Some(Cell { number, key, mut added }) = cells.next() {
         while let Some(more) = cells.next_if(|cell| cell.number == number) {
             added = plus(added, more.added)?;
         }
-        let held = read.query_row([number], sums).optional()?;
-        if added.lines == 0 && held.is_some() {
-            continue;
-        }
         let added = key.kind.net(added);
-        let now = plus(held.unwrap_or_default(), added)?;
-        let lines = signed(now.lines);
         // Until the report is sealed each sale counts as an order.
-        let orders = (key.kind == SaleKind::Sale).then_some(lines);
-        let (quantity, amount) = (now.quantity.to_string(), now.amount.to_string());
-        write.execute((number, lines, quantity, amount, orders))?;
+        let orders = (key.kind == SaleKind::Sale).then_some(added.lines);
+        let total = totals.get(&(key.kind, key.currency)).and_then(|total| total.held);
+        if total.is_some_and(|total| gains::surely_fit(key.kind, total)) {
+            gains.add(connection, number, added, orders)?;
+        } else {
+            gains::add_now(connection, number, added, orders)?;
+        }
         if added.lines > 0 {
             moved.push((key, added));
         }
@@ -239,6 +242,7 @@ fn write_cells(connection: &Connection, report: &mut OfReport) -> rusqlite::Resu
     Ok(Moved { marketplace: marketplace.clone(), cells: moved })
 }
 
-fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
+/// Lines, quantity and amount, the first columns of a row.
+pub fn sums(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
     Ok(Totals { lines: unsigned(row.get(0)?), quantity: parsed(row, 1)?, amount: parsed(row, 2)? })
 }

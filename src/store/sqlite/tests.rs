@@ -101,6 +101,8 @@ fn cells_of_wide_keys_are_the_same_under_narrow_ones() {
          c.amount, c.orders FROM rollup_cells c JOIN rollup_slices s ON s.slice = c.cell >> 32 \
          JOIN rollup_goods g ON g.goods = c.cell & 4294967295 WHERE c.lines > 0";
     assert_eq!(told(&connection, narrow), before);
+    let in_sums = "SELECT COUNT(*) FROM cell_sums WHERE cell NOT IN (SELECT cell FROM cell_gains)";
+    assert_eq!(told(&connection, in_sums), ["[Integer(5)]"], "nothing waits in an older store");
     assert_eq!((cells.len(), before.len()), (4, 4));
     let checked = check::sums(&connection, 9).unwrap();
     assert_eq!((checked.lines, checked.cells, checked.differences), (6, 5, vec![]));

@@ -213,7 +213,7 @@ async fn a_number_that_somebody_changed_is_named() {
         ("lines = 3", "lines = 2", ("rollup_cells", "lines", "3", "2")),
         ("orders = 2", "orders = 1", ("rollup_cells", "orders", "2", "1")),
     ] {
-        let set = |what: &str| format!("UPDATE rollup_cells SET {what} WHERE {SALES}");
+        let set = |what: &str| format!("UPDATE cell_sums SET {what} WHERE {SALES}");
         hand.execute_batch(&set(sql)).unwrap();
         let outcome = check(&*store).await;
         let found: Vec<_> = outcome.differences.iter().map(told).collect();
@@ -247,8 +247,8 @@ async fn a_number_that_somebody_changed_is_named() {
             ("sale_lines", "cell", "99", "one of its own report, day, goods and kind"),
         ),
         (
-            "INSERT INTO rollup_cells VALUES (99, 0, '0', '0', NULL)",
-            "DELETE FROM rollup_cells WHERE cell = 99",
+            "INSERT INTO cell_sums VALUES (99, 0, '0', '0', NULL)",
+            "DELETE FROM cell_sums WHERE cell = 99",
             ("rollup_cells", "cell", "99", "one of a slice and goods that are known"),
         ),
     ] {
@@ -257,7 +257,10 @@ async fn a_number_that_somebody_changed_is_named() {
         assert_eq!(outcome.differences.iter().map(told).collect::<Vec<_>>(), [named]);
         hand.execute_batch(undo).unwrap();
     }
-    hand.execute_batch("UPDATE rollup_cells SET lines = lines + 1, amount = '7'").unwrap();
+    for table in ["cell_sums", "cell_gains"] {
+        let sql = format!("UPDATE {table} SET lines = lines + 1, amount = '7'");
+        assert_eq!(hand.execute(&sql, []).unwrap(), 1);
+    }
     let few = store.check_sums(1).await.unwrap();
     assert_eq!((few.differences.len(), few.found), (1, 4), "all are counted, some are named");
 }
