@@ -282,6 +282,12 @@ async fn customs_reconciles_explains_and_matches_by_its_commands() {
     let ran = desk.run_as("customs", &["reconcile", "matches", &listing]).await;
     assert_eq!(json(&ran)["rematches"][0]["lineId"], "S1", "{ran:?}");
     assert_eq!(json(&ran)["matches"].as_array().unwrap().len(), 1, "{ran:?}");
+    let of_two = ["reconcile", "matches", &listing, "--lines", "--declaration", TWO, "--item", "1"];
+    let ran = desk.run_as("customs", &of_two).await;
+    let lines: Vec<_> =
+        json(&ran)["matches"].as_array().unwrap().iter().map(|one| one["lineId"].clone()).collect();
+    assert_eq!(lines, ["S1", "S2"], "{ran:?}");
+    assert_eq!(json(&ran)["matches"][0]["byHand"], true, "{ran:?}");
     let ran =
         desk.run_as("customs", &["reconcile", "escalate", TWO, "1", "--reason", "ask them"]).await;
     assert_eq!(json(&ran)["reconciliation"]["state"], "RECONCILIATION_STATE_ESCALATED", "{ran:?}");

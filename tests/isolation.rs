@@ -7,8 +7,8 @@ use puente::proto::puente::customs::v1::declaration_service_client::DeclarationS
 use puente::proto::puente::customs::v1::reconciliation_service_client::ReconciliationServiceClient;
 use puente::proto::puente::customs::v1::{
     AmendDeclarationRequest, GetDeclarationRequest, GetReconciliationRequest, Incoterm,
-    ListDeclarationsRequest, ListDiscrepanciesRequest, ListMatchesRequest, ReconciliationState,
-    RecordShipmentRequest, RegisterDeclarationRequest,
+    ListDeclarationsRequest, ListDiscrepanciesRequest, ListLineMatchesRequest, ListMatchesRequest,
+    ReconciliationState, RecordShipmentRequest, RegisterDeclarationRequest,
 };
 use puente::proto::puente::ledger::v1::ledger_service_client::LedgerServiceClient;
 use puente::proto::puente::ledger::v1::{FindReceiptRequest, GetProofRequest};
@@ -483,6 +483,12 @@ async fn a_marketplace_reconciles_its_own_items_only() {
         listings,
         ReconciliationServiceClient
             .list_matches(|listing| ListMatchesRequest { listing, ..Default::default() })
+    );
+    hidden!(
+        second,
+        listings,
+        ReconciliationServiceClient
+            .list_line_matches(|listing| ListLineMatchesRequest { listing, ..Default::default() })
     );
     let mixed = || asked(format!("declarations/{MIXED}"));
     let own = ask!(second, ReconciliationServiceClient.get_reconciliation(mixed())).unwrap();

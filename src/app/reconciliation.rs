@@ -5,6 +5,7 @@
 //! are read, from sums that the write path keeps.
 
 mod changes;
+pub mod line_matches;
 pub mod overdue;
 pub mod questions;
 mod rematching;
@@ -233,5 +234,4 @@ fn customs_only(caller: &Caller) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "reconciliation/tests.rs"]
 mod tests;

@@ -15,7 +15,7 @@ use crate::app::reconciliation::questions::DiscrepanciesQuery;
 use crate::domain::caller::{Caller, Visibility};
 use crate::proto::puente::customs::v1 as pb;
 
-paged!(pb::ListDiscrepanciesRequest, pb::ListMatchesRequest);
+paged!(pb::ListDiscrepanciesRequest, pb::ListMatchesRequest, pb::ListLineMatchesRequest);
 writes!(pb::ExplainDiscrepancyRequest, pb::EscalateDiscrepancyRequest, pb::RematchSalesRequest);
 
 /// What serves customs, and those who read where items stand.
@@ -132,6 +132,23 @@ impl pb::reconciliation_service_server::ReconciliationService for Reconciliation
         let next_page_token = self.pages.next(&asked, next.as_deref())?;
         let answer = wire::matches(matches, in_part(&caller));
         Ok(Response::new(pb::ListMatchesResponse { next_page_token, ..answer }))
+    }
+
+    async fn list_line_matches(
+        &self,
+        request: Request<pb::ListLineMatchesRequest>,
+    ) -> Result<Response<pb::ListLineMatchesResponse>, Status> {
+        let caller = common::caller(&request)?;
+        let mut request = request.into_inner();
+        let asked = self.pages.open(&caller, &mut request)?;
+        let query = wire::line_matches_query(&request, &asked)?;
+        let matches = self.app.line_matches(&caller, &query).await?;
+        let next = matches.next.map(|place| place.to_string());
+        Ok(Response::new(pb::ListLineMatchesResponse {
+            next_page_token: self.pages.next(&asked, next.as_deref())?,
+            statistical_unit: matches.unit.to_string(),
+            matches: matches.lines.into_iter().map(wire::line_match).collect(),
+        }))
     }
 }
 

@@ -212,7 +212,7 @@ impl App {
     }
 
     /// Of listings, for a broker, those of exporters that delegated to it; for others all.
-    async fn delegated(
+    pub(super) async fn delegated(
         &self,
         caller: &Caller,
         mut stocks: Vec<ListingStock>,
@@ -286,7 +286,7 @@ impl Gathered<'_> {
 }
 
 /// Whose listings the caller may see; which exporters' a broker may is judged one by one.
-fn sight(caller: &Caller) -> Visibility {
+pub(super) fn sight(caller: &Caller) -> Visibility {
     if caller.role() == Role::Broker { Visibility::All } else { caller.visibility() }
 }
 

@@ -4,7 +4,8 @@ use crate::cli::output::{decimal, moment, number, show, table, word};
 use crate::cli::{Connect, Outcome, parse};
 use crate::proto::puente::customs::v1::reconciliation_service_client::ReconciliationServiceClient;
 use crate::proto::puente::customs::v1::{
-    ListMatchesRequest, ListMatchesResponse, RematchSalesRequest, RematchSalesResponse, SoldUnder,
+    ListLineMatchesRequest, ListLineMatchesResponse, ListMatchesRequest, ListMatchesResponse,
+    RematchSalesRequest, RematchSalesResponse, SoldUnder,
 };
 
 /// Match sales by hand to an item of the same listing
@@ -46,16 +47,28 @@ pub struct Rematch {
     connect: Connect,
 }
 
-/// Show what the sales of a listing were matched to
+/// Show what the sales of a listing were matched to: the sums, or line by line
 ///
-/// Example:
+/// Examples:
 ///   puente reconcile matches 0b1c5d3e-8f00-8a4b-9c1d-2e3f4a5b6c7d --profile profiles/customs.toml
+///   puente reconcile matches 0b1c5d3e-8f00-8a4b-9c1d-2e3f4a5b6c7d --lines \
+///     --declaration 18817EC08028500L --item 1 --profile profiles/customs.toml
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Matches {
     /// The listing: its name or the last part of it
     #[arg(value_name = "LISTING")]
     listing: String,
+    /// Each line with the items it went to
+    #[arg(long)]
+    lines: bool,
+    /// With --lines: only what went to this declaration, all 16 characters of its number
+    #[arg(long, value_name = "NUMBER", requires = "lines")]
+    declaration: Option<String>,
+    /// With --declaration: only what went to this item of it
+    #[arg(long, value_name = "ITEM", requires = "declaration",
+          value_parser = clap::value_parser!(i32).range(1..=9999))]
+    item: Option<i32>,
     /// How many matches to list at most
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -88,6 +101,9 @@ impl Rematch {
 
 impl Matches {
     pub(super) async fn run(self) -> Outcome {
+        if self.lines {
+            return self.by_line().await;
+        }
         let client = self.connect.client()?;
         let most = self.limit as usize;
         let mut request = ListMatchesRequest {
@@ -118,6 +134,54 @@ impl Matches {
         answer.next_page_token.clear();
         show(self.connect.output(), "puente.customs.v1.ListMatchesResponse", &answer, matched)
     }
+}
+
+impl Matches {
+    async fn by_line(self) -> Outcome {
+        let client = self.connect.client()?;
+        let most = self.limit as usize;
+        let declaration = self.declaration.map(|number| parse::name("declarations", &number));
+        let mut request = ListLineMatchesRequest {
+            page_size: i32::try_from(most.min(1000)).unwrap_or(1000),
+            page_token: String::new(),
+            listing: parse::name("listings", &self.listing),
+            declaration: declaration.unwrap_or_default(),
+            item: self.item.unwrap_or_default(),
+        };
+        let mut answer = ListLineMatchesResponse::default();
+        loop {
+            let page = client
+                .call(request.clone(), |channel, request| async move {
+                    ReconciliationServiceClient::new(channel).list_line_matches(request).await
+                })
+                .await?;
+            answer.statistical_unit = page.statistical_unit;
+            answer.matches.extend(page.matches);
+            answer.matches.truncate(most);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() || answer.matches.len() == most {
+                break;
+            }
+        }
+        let name = "puente.customs.v1.ListLineMatchesResponse";
+        show(self.connect.output(), name, &answer, matched_lines)
+    }
+}
+
+fn matched_lines(answer: &ListLineMatchesResponse) -> String {
+    let mut lines = table(["Line", "Sold", "Under", "By hand", "Matched to", "Quantity", "Unit"]);
+    for one in &answer.matches {
+        lines.add_row([
+            one.line_id.clone().into(),
+            moment(one.sold_time.as_ref()).into(),
+            under(&one.sold_under).into(),
+            if one.by_hand { "yes" } else { "" }.into(),
+            item(&one.declaration, one.item, "none: undeclared").into(),
+            number(decimal(one.quantity.as_ref())),
+            comfy_table::Cell::new(&answer.statistical_unit),
+        ]);
+    }
+    format!("{lines}\n")
 }
 
 fn moved(answer: &RematchSalesResponse) -> String {

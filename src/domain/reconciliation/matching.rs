@@ -30,10 +30,12 @@ pub fn fold(
     // Stable: by moment within each name.
     sales.sort_by_key(|sale| sale.named);
     let mut shelves = Shelves::of(items)?;
-    let mut matches = Vec::with_capacity(sales.len());
+    let mut matches: Vec<Match> = Vec::with_capacity(sales.len());
     for sale in sales {
-        shelves.fill(sale.named, sale.left, |item, quantity| {
-            matches.push(Match { line: sale.line.clone(), item, quantity });
+        shelves.fill(sale.named, sale.left, |item, quantity| match matches.last_mut() {
+            // What is sold above stock stays with an item that may have had some.
+            Some(last) if last.line == *sale.line && last.item == item => last.quantity += quantity,
+            Some(_) | None => matches.push(Match { line: sale.line.clone(), item, quantity }),
         })?;
     }
     Ok(Folded { standing: shelves.standing(beyond, today)?, matches })

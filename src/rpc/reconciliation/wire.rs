@@ -6,7 +6,9 @@
 use rust_decimal::Decimal;
 
 use super::super::declarations::wire as declared;
+use super::super::page_token::Asked;
 use super::super::wire::{self as common, same_names};
+use crate::app::reconciliation::line_matches::{LineMatch, LineMatchesQuery};
 use crate::app::reconciliation::questions::{DiscrepanciesQuery, Matches};
 use crate::app::reconciliation::{
     Account, Difference, Found, Rematched, RematchedLine, Rematching,
@@ -188,6 +190,44 @@ pub(super) fn matches(matches: Matches, in_part: bool) -> pb::ListMatchesRespons
         statistical_unit: unit.to_string(),
         beyond_quantity: plain(beyond),
         rematches: by_hand.into_iter().map(|held| recorded(held, in_part)).collect(),
+    }
+}
+
+/// Which matches of lines are asked for.
+pub(super) fn line_matches_query(
+    request: &pb::ListLineMatchesRequest,
+    asked: &Asked,
+) -> Result<LineMatchesQuery> {
+    let item = optional_item(request.item)?;
+    let declaration = match request.declaration.as_str() {
+        "" if item.is_some() => {
+            return Err(common::invalid("item", "is one of a declaration; give it as well"));
+        }
+        "" => None,
+        name => Some(declared::number("declaration", name)?),
+    };
+    Ok(LineMatchesQuery {
+        listing: common::uuid_name("listing", &request.listing, "listings")?,
+        declaration,
+        item,
+        // The token is our own: what it holds is a place, or nothing.
+        from: asked.after.parse().unwrap_or_default(),
+        limit: asked.limit as usize,
+    })
+}
+
+/// A line and where it went.
+pub(super) fn line_match(one: LineMatch) -> pb::LineMatch {
+    let (declaration, item) = item_of(one.item);
+    pb::LineMatch {
+        line_id: one.line.to_string(),
+        report: format!("salesReports/{}", one.report),
+        sold_time: Some(common::timestamp(one.sold_at)),
+        sold_under: Some(sold_under(one.named)),
+        by_hand: one.by_hand,
+        declaration,
+        item,
+        quantity: plain(one.quantity),
     }
 }
 

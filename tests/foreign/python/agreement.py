@@ -125,6 +125,8 @@ BASES = {
                  "lineIds": ["agree-0"], "reason": "Visto en los libros", "validateOnly": True}),
     "matches": ("customs.v1.ReconciliationService/ListMatches", "customs",
                 {"listing": UNKNOWN_LISTING}),
+    "line_matches": ("customs.v1.ReconciliationService/ListLineMatches", "customs",
+                     {"listing": UNKNOWN_LISTING}),
     "top": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
             {"period": PERIOD, "limit": 10, "measure": "MEASURE_AMOUNT"}),
     "top_at": ("sales.v1.SalesAnalyticsService/TopProducts", "ministry",
@@ -340,6 +342,8 @@ SAMPLES = [(base, "", None) for base in BASES] + [
     ("rematch", "lineIds", ["a", "a"]), ("rematch", "lineIds", ["ñ"]), ("rematch", "item", 1),
     ("rematch", "declaration", DECLARATION_NAME), ("rematch", "reason", ""),
     ("matches", "listing", "x"), ("matches", "pageSize", 1001),
+    ("line_matches", "listing", "x"), ("line_matches", "pageSize", 1001), ("line_matches", "item", 1),
+    ("line_matches", "declaration", "declarations/x"), ("line_matches", "item", -1),
 ] + [
     ("discrepancies", field, value) for field, values in {
         "pageSize": (-1, 1000, 1001), "exporterCuit": ("30880000019", "30880000018"),
